@@ -1,0 +1,3 @@
+//! Side by side with peers, in one run, as ratios.
+
+fn main() {}

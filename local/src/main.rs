@@ -1,0 +1,3 @@
+//! Runs the functions of a stack.yml on this machine.
+
+fn main() {}

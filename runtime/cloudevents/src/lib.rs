@@ -1,0 +1,1 @@
+//! The CloudEvents event type and its wire codec: HTTP, NATS and Kafka, without I/O.

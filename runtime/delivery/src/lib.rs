@@ -1,0 +1,1 @@
+//! The at-least-once delivery engine: wiring, sources, lanes, retries, dead letters, replies.

@@ -1,0 +1,1 @@
+//! Functions for OpenFaaS: one process, one async fn, the whole function contract.

@@ -1,0 +1,1 @@
+//! Traces, metrics and logs for a function and for a connector alike.
