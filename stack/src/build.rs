@@ -1,0 +1,190 @@
+//! How cargo is called for a function, by whoever builds or tests several of them.
+//!
+//! Functions all carry the template's one package name, and cargo tells packages of different workspaces apart by name,
+//! version and place *inside* their workspace. So with one target folder it takes one function's binary for another's,
+//! silently. Here each function keeps its own target folder `build`, and only functions whose `runtime` is one and the same
+//! folder share what is compiled on the way there (cargo's `build.build-dir`). What keeps them apart in it is a `--cfg`
+//! that nobody reads, given to the function's own crate alone: everything below it is compiled once.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The folder that faas-cli leaves out of an image, and therefore a function's target folder.
+pub const TARGET_DIR: &str = "build";
+
+/// One function as a Cargo package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// The function's name.
+    pub name: String,
+    /// Its folder, the one with `Cargo.toml`.
+    pub dir: PathBuf,
+    /// The folder shared with functions of the same runtime; none where it builds alone.
+    pub shared: Option<PathBuf>,
+}
+
+/// Which profile to build with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Quick to compile.
+    #[default]
+    Debug,
+    /// As it ships.
+    Release,
+}
+
+impl Package {
+    /// A function that builds alone.
+    pub fn alone(name: impl Into<String>, dir: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            dir: dir.into(),
+            shared: None,
+        }
+    }
+
+    /// These functions, of which those that may do so share `shared`.
+    pub fn plan(
+        functions: impl IntoIterator<Item = (String, PathBuf)>,
+        shared: &Path,
+    ) -> Vec<Self> {
+        let functions: Vec<_> = functions
+            .into_iter()
+            .map(|(name, dir)| {
+                let runtime = sharable_runtime(&dir);
+                (Self::alone(name, dir), runtime)
+            })
+            .collect();
+        let together = |runtime: &PathBuf| {
+            functions
+                .iter()
+                .filter(|(_, other)| other.as_ref() == Some(runtime))
+                .count()
+                > 1
+        };
+        functions
+            .iter()
+            .map(|(package, runtime)| {
+                let shared = runtime
+                    .as_ref()
+                    .filter(|runtime| together(runtime))
+                    .map(|_| shared.to_owned());
+                Self {
+                    shared,
+                    ..package.clone()
+                }
+            })
+            .collect()
+    }
+
+    /// Builds the function's binary. Cargo's messages come on stdout, one JSON object per line, the compiler's rendered on
+    /// stderr; the message with an `executable` names the binary.
+    pub fn build(&self, profile: Profile) -> Command {
+        let verb = if self.shared.is_some() {
+            "rustc"
+        } else {
+            "build"
+        };
+        let mut cargo = self.cargo(verb);
+        cargo.arg("--message-format=json-render-diagnostics");
+        if profile == Profile::Release {
+            cargo.arg("--release");
+        }
+        if self.shared.is_some() {
+            cargo.args(["--", "--cfg", &self.cfg()]);
+        }
+        cargo
+    }
+
+    /// Tests the function. Where it shares a folder, [`Self::clean`] has to run before, and no other function's tests at
+    /// the same time: `cargo test` takes no `--cfg` for one crate.
+    pub fn test(&self) -> Command {
+        self.cargo("test")
+    }
+
+    /// Forgets what was compiled of this package, and of no other.
+    pub fn clean(&self, package: &str) -> Command {
+        let mut cargo = self.cargo("clean");
+        cargo.args(["--package", package]);
+        cargo
+    }
+
+    fn cargo(&self, verb: &str) -> Command {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .current_dir(&self.dir)
+            .arg(verb)
+            .args(["--target-dir", TARGET_DIR]);
+        cargo
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("CARGO_BUILD_TARGET_DIR");
+        match &self.shared {
+            Some(shared) => cargo.env("CARGO_BUILD_BUILD_DIR", shared),
+            None => cargo.env_remove("CARGO_BUILD_BUILD_DIR"),
+        };
+        cargo
+    }
+
+    fn cfg(&self) -> String {
+        format!("function_{}", self.name.replace('-', "_"))
+    }
+}
+
+/// The folder behind a function's `runtime`, where its package is one binary and nothing else: `cargo rustc` hands flags to
+/// one target alone.
+fn sharable_runtime(dir: &Path) -> Option<PathBuf> {
+    let several = ["src/lib.rs", "src/bin"]
+        .iter()
+        .any(|path| dir.join(path).exists());
+    if several {
+        None
+    } else {
+        dir.join("runtime").canonicalize().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(command: &Command) -> String {
+        command
+            .get_args()
+            .map(|argument| argument.to_str().unwrap())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[test]
+    fn functions_of_one_runtime_share_a_folder_and_are_told_apart_by_a_cfg() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("runtime")).unwrap();
+        for name in ["a-b", "c", "lonely", "with-lib"] {
+            std::fs::create_dir_all(root.path().join(name).join("src")).unwrap();
+        }
+        for name in ["a-b", "c", "with-lib"] {
+            std::os::unix::fs::symlink("../runtime", root.path().join(name).join("runtime"))
+                .unwrap();
+        }
+        std::fs::create_dir(root.path().join("lonely/runtime")).unwrap();
+        std::fs::write(root.path().join("with-lib/src/lib.rs"), "").unwrap();
+
+        let functions = ["a-b", "c", "lonely", "with-lib"]
+            .map(|name| (name.to_owned(), root.path().join(name)));
+        let packages = Package::plan(functions, Path::new("/shared"));
+
+        let shared: Vec<_> = packages
+            .iter()
+            .map(|package| package.shared.is_some())
+            .collect();
+        assert_eq!(shared, [true, true, false, false]);
+        assert_eq!(
+            arguments(&packages[0].build(Profile::Debug)),
+            "rustc --target-dir build --message-format=json-render-diagnostics -- --cfg function_a_b"
+        );
+        assert_eq!(
+            arguments(&packages[2].build(Profile::Release)),
+            "build --target-dir build --message-format=json-render-diagnostics --release"
+        );
+    }
+}

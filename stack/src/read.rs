@@ -1,0 +1,393 @@
+//! From YAML to a [`Stack`]: what is missing, of the wrong kind or unknown, each with its place.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::StackError;
+use crate::model::{
+    Configuration, Entries, Entry, Function, Provider, Resources, Stack, TemplateSource,
+};
+use crate::problem::{Problem, Report, Severity};
+use crate::source::Source;
+use crate::span::{Span, Spanned};
+use crate::suggest;
+use crate::yaml::{Node, Value};
+
+/// Reads a file to text.
+pub(crate) fn file(path: &Path) -> Result<String, StackError> {
+    std::fs::read_to_string(path).map_err(|source| StackError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads a whole stack file; its errors, all of them, where there are any.
+pub(crate) fn stack(path: PathBuf, source: Source, root: Node) -> Result<Stack, Vec<Problem>> {
+    let mut reader = Reader::default();
+    let top = root.span;
+    let mut fields = reader.fields(root, "a stack file");
+    if let Some(version) = fields.take("version") {
+        reader.version(version);
+    }
+    let provider = fields.take("provider");
+    let provider = reader.provider(provider, top);
+    let functions = fields.take("functions");
+    let functions = functions
+        .map(|node| reader.functions(node))
+        .unwrap_or_default();
+    let configuration = fields.take("configuration");
+    let configuration = configuration
+        .map(|node| reader.configuration(node))
+        .unwrap_or_default();
+    reader.finish(fields, "a stack file");
+    let (errors, warnings): (Vec<_>, Vec<_>) = reader
+        .problems
+        .into_iter()
+        .partition(|problem| problem.severity == Severity::Error);
+    if errors.is_empty() {
+        Ok(Stack {
+            path,
+            provider,
+            functions,
+            configuration,
+            warnings,
+            source,
+        })
+    } else {
+        Err(errors.into_iter().chain(warnings).collect())
+    }
+}
+
+/// Reads a file of `environment_file`.
+pub(crate) fn environment_file(path: &Path, text: &str) -> Result<Entries, StackError> {
+    let invalid =
+        |problems| StackError::Invalid(Report::new(path.to_owned(), text.into(), problems));
+    let root = Node::parse(&Source::verbatim(text)).map_err(|problem| invalid(vec![problem]))?;
+    let mut reader = Reader::default();
+    let mut fields = reader.fields(root, "an environment file");
+    let environment = fields
+        .take("environment")
+        .map(|node| reader.entries(node))
+        .unwrap_or_default();
+    if reader.problems.is_empty() {
+        Ok(environment)
+    } else {
+        Err(invalid(reader.problems))
+    }
+}
+
+/// Collects what is wrong while it reads on.
+#[derive(Default)]
+struct Reader {
+    problems: Vec<Problem>,
+}
+
+/// A mapping whose keys are taken one by one; those that are left are unknown.
+struct Fields {
+    entries: Vec<(Spanned<String>, Node)>,
+    known: Vec<&'static str>,
+}
+
+// === impl Fields ===
+
+impl Fields {
+    fn take(&mut self, key: &'static str) -> Option<Node> {
+        self.known.push(key);
+        let index = self
+            .entries
+            .iter()
+            .position(|(name, _)| name.as_str() == key)?;
+        let (_, node) = self.entries.remove(index);
+        (!node.is_null()).then_some(node)
+    }
+}
+
+// === impl Reader ===
+
+impl Reader {
+    fn error(&mut self, span: Span, message: impl Into<String>) {
+        self.problems.push(Problem::error(span, message));
+    }
+
+    fn wrong_kind(&mut self, node: &Node, expected: &str) {
+        self.error(
+            node.span,
+            format!("{expected} was expected here, and this is {}", node.kind()),
+        );
+    }
+
+    fn fields(&mut self, node: Node, what: &str) -> Fields {
+        let entries = match node.value {
+            Value::Mapping(entries) => entries,
+            _ if node.is_null() => Vec::new(),
+            _ => {
+                self.wrong_kind(&node, &format!("{what}, a mapping,"));
+                Vec::new()
+            }
+        };
+        Fields {
+            entries,
+            known: Vec::new(),
+        }
+    }
+
+    /// Warns of every key that was not taken. Keys that begin with `x-` are the user's own.
+    fn finish(&mut self, fields: Fields, what: &str) {
+        for (key, _) in fields
+            .entries
+            .iter()
+            .filter(|(key, _)| !key.starts_with("x-"))
+        {
+            let problem = Problem::warning(
+                key.span,
+                format!("{what} has no `{key}`; faas-cli ignores it"),
+            );
+            self.problems
+                .push(match suggest::closest(key, fields.known.iter().copied()) {
+                    Some(meant) => problem.remedy(format!("did you mean `{meant}`?")),
+                    None => problem,
+                });
+        }
+    }
+
+    fn text(&mut self, node: Node) -> Option<Spanned<String>> {
+        match node.value {
+            Value::Scalar { text, .. } => Some(Spanned::new(text, node.span)),
+            _ => {
+                self.wrong_kind(&node, "a text");
+                None
+            }
+        }
+    }
+
+    /// A value of a text mapping, where nothing is the empty text.
+    fn value(&mut self, node: Node) -> Option<Spanned<String>> {
+        if node.is_null() {
+            Some(Spanned::new(String::new(), node.span))
+        } else {
+            self.text(node)
+        }
+    }
+
+    fn flag(&mut self, node: Option<Node>) -> bool {
+        let Some(text) = node.and_then(|node| self.text(node)) else {
+            return false;
+        };
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "y" => true,
+            "false" | "no" | "off" | "n" => false,
+            _ => {
+                self.error(text.span, format!("`{text}` is neither true nor false"));
+                false
+            }
+        }
+    }
+
+    fn optional(&mut self, node: Option<Node>) -> Option<Spanned<String>> {
+        node.and_then(|node| self.text(node))
+    }
+
+    fn list(&mut self, node: Option<Node>) -> Vec<Spanned<String>> {
+        match node {
+            None => Vec::new(),
+            Some(Node {
+                value: Value::Sequence(items),
+                ..
+            }) => items
+                .into_iter()
+                .filter_map(|item| self.text(item))
+                .collect(),
+            Some(node) => {
+                self.wrong_kind(&node, "a list");
+                Vec::new()
+            }
+        }
+    }
+
+    fn entries(&mut self, node: Node) -> Entries {
+        let fields = self.fields(node, "a mapping of names to texts");
+        fields
+            .entries
+            .into_iter()
+            .filter_map(|(key, node)| self.value(node).map(|value| Entry { key, value }))
+            .collect()
+    }
+
+    fn optional_entries(&mut self, node: Option<Node>) -> Entries {
+        node.map(|node| self.entries(node)).unwrap_or_default()
+    }
+
+    fn version(&mut self, node: Node) {
+        if let Some(version) = self.text(node)
+            && version.as_str() != "1.0"
+        {
+            self.error(
+                version.span,
+                format!("version `{version}` is unknown; faas-cli accepts 1.0 alone"),
+            );
+        }
+    }
+
+    fn provider(&mut self, node: Option<Node>, top: Span) -> Provider {
+        let Some(node) = node else {
+            let problem = Problem::error(
+                top,
+                "`provider` is missing, and faas-cli refuses a stack file without it",
+            );
+            self.problems
+                .push(problem.remedy("add `provider: {name: openfaas}`"));
+            return Provider::default();
+        };
+        let span = node.span;
+        let mut fields = self.fields(node, "`provider`");
+        let (name, gateway) = (fields.take("name"), fields.take("gateway"));
+        let name = self
+            .optional(name)
+            .unwrap_or(Spanned::new(String::new(), span));
+        if name.as_str() != "openfaas" {
+            self.error(
+                name.span,
+                format!("provider.name is `{name}`; faas-cli accepts `openfaas` alone"),
+            );
+        }
+        let gateway = self.optional(gateway);
+        self.finish(fields, "`provider`");
+        Provider { name, gateway }
+    }
+
+    fn functions(&mut self, node: Node) -> Vec<Function> {
+        let fields = self.fields(node, "`functions`");
+        fields
+            .entries
+            .into_iter()
+            .map(|(name, node)| self.function(name, node))
+            .collect()
+    }
+
+    fn function(&mut self, name: Spanned<String>, node: Node) -> Function {
+        if !is_function_name(&name) {
+            let message = format!(
+                "`{name}` is no name for a function: lower-case letters, digits and inner dashes are"
+            );
+            self.error(name.span, message);
+        }
+        let mut fields = self.fields(node, "a function");
+        let mut take = |key| fields.take(key);
+        let (lang, handler, image) = (take("lang"), take("handler"), take("image"));
+        let (fprocess, environment, files) = (
+            take("fprocess"),
+            take("environment"),
+            take("environment_file"),
+        );
+        let (secrets, constraints, labels) = (take("secrets"), take("constraints"), take("labels"));
+        let (annotations, limits, requests) =
+            (take("annotations"), take("limits"), take("requests"));
+        let (readonly, skip_build, namespace) = (
+            take("readonly_root_filesystem"),
+            take("skip_build"),
+            take("namespace"),
+        );
+        let (options, args, build_secrets) = (
+            take("build_options"),
+            take("build_args"),
+            take("build_secrets"),
+        );
+        let platforms = take("platforms");
+        let skip_build = self.flag(skip_build);
+        let function = Function {
+            lang: self.required(lang, &name, "lang", skip_build),
+            handler: self.required(handler, &name, "handler", skip_build),
+            image: self.required(image, &name, "image", false),
+            fprocess: self.optional(fprocess),
+            environment: self.optional_entries(environment),
+            environment_files: self.list(files),
+            secrets: self.list(secrets),
+            constraints: self.list(constraints),
+            labels: self.optional_entries(labels),
+            annotations: self.optional_entries(annotations),
+            limits: limits.map(|node| self.resources(node)),
+            requests: requests.map(|node| self.resources(node)),
+            readonly_root_filesystem: self.flag(readonly),
+            skip_build,
+            namespace: self.optional(namespace),
+            build_options: self.list(options),
+            build_args: self.optional_entries(args),
+            build_secrets: self.optional_entries(build_secrets),
+            platforms: self.optional(platforms),
+            name,
+        };
+        self.finish(fields, "a function");
+        function
+    }
+
+    fn required(
+        &mut self,
+        node: Option<Node>,
+        name: &Spanned<String>,
+        key: &str,
+        spare: bool,
+    ) -> Spanned<String> {
+        match self.optional(node) {
+            Some(text) => text,
+            None if spare => Spanned::new(String::new(), name.span),
+            None => {
+                self.error(name.span, format!("function `{name}` has no `{key}`"));
+                Spanned::new(String::new(), name.span)
+            }
+        }
+    }
+
+    fn resources(&mut self, node: Node) -> Resources {
+        let mut fields = self.fields(node, "`limits` or `requests`");
+        let (memory, cpu) = (fields.take("memory"), fields.take("cpu"));
+        self.finish(fields, "`limits` or `requests`");
+        Resources {
+            memory: self.optional(memory),
+            cpu: self.optional(cpu),
+        }
+    }
+
+    fn configuration(&mut self, node: Node) -> Configuration {
+        let mut fields = self.fields(node, "`configuration`");
+        let (templates, copy) = (fields.take("templates"), fields.take("copy"));
+        self.finish(fields, "`configuration`");
+        let templates = match templates {
+            Some(Node {
+                value: Value::Sequence(items),
+                ..
+            }) => items.into_iter().map(|item| self.template(item)).collect(),
+            Some(node) => {
+                self.wrong_kind(&node, "a list");
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        Configuration {
+            templates,
+            copy: self.list(copy),
+        }
+    }
+
+    fn template(&mut self, node: Node) -> TemplateSource {
+        let span = node.span;
+        let mut fields = self.fields(node, "a template");
+        let (name, source) = (fields.take("name"), fields.take("source"));
+        self.finish(fields, "a template");
+        let name = self.optional(name).unwrap_or_else(|| {
+            self.error(span, "this template has no `name`");
+            Spanned::new(String::new(), span)
+        });
+        TemplateSource {
+            name,
+            source: self.optional(source),
+        }
+    }
+}
+
+/// What faas-cli and Kubernetes accept: `[a-z0-9]([-a-z0-9]*[a-z0-9])?`, at most 63.
+fn is_function_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&name.len())
+        && name.chars().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
