@@ -1,1 +1,10 @@
-//! The at-least-once delivery engine: wiring, sources, lanes, retries, dead letters, replies.
+//! At-least-once delivery: wiring, answers, replies, dead letters and the engine that joins them.
+//!
+//! What a function itself needs (the identity of its replies, the batch format, what a plain request becomes) is pure and
+//! comes without features; the engine and its targets are behind theirs.
+
+pub mod duration;
+pub mod filter;
+pub mod ids;
+pub mod time;
+pub mod wiring;

@@ -1,0 +1,100 @@
+//! Names that brokers keep: change none of them, or what is settled is forgotten.
+
+use crate::ids::short_hash;
+
+/// The dead-letter topic of a function that names none.
+pub fn dead_letter_topic(namespace: &str, function: &str) -> String {
+    format!("dead-letter.{namespace}.{function}")
+}
+
+/// The Kafka consumer group of a function, one for all its topics.
+pub fn group(namespace: &str, function: &str) -> String {
+    format!("openfaas.{namespace}.{function}")
+}
+
+/// The longest durable; the server takes 255 bytes, some of which its own file names need.
+const LONGEST: usize = 200;
+
+/// The NATS durable of a function on a topic: `<namespace>_<function>_<topic>`.
+///
+/// What a durable must not hold (all but letters, digits, `-` and `_`) becomes `-`. Where that, a cut to 200 bytes, an
+/// underscore in the first two parts, or an ending that looks like a hash could make two functions or topics share one
+/// name, `-` and eight digits of the hash of the three parts follow.
+pub fn durable(namespace: &str, function: &str, topic: &str) -> String {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let plain = format!("{namespace}_{function}_{topic}");
+    let ambiguous = namespace.contains('_') || function.contains('_') || looks_hashed(&plain);
+    if !ambiguous && plain.len() <= LONGEST && plain.chars().all(legal) {
+        return plain;
+    }
+    let mut name: String = plain.chars().map(|c| if legal(c) { c } else { '-' }).collect();
+    name.truncate(LONGEST - 9);
+    let hash = short_hash([namespace, function, topic].map(str::as_bytes));
+    format!("{name}-{hash}")
+}
+
+fn looks_hashed(name: &str) -> bool {
+    let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    name.rsplit_once('-').is_some_and(|(_, end)| end.len() == 8 && end.chars().all(hex))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn names_are_what_brokers_keep() {
+        assert_eq!(group("openfaas-fn", "order"), "openfaas.openfaas-fn.order");
+        assert_eq!(dead_letter_topic("openfaas-fn", "order"), "dead-letter.openfaas-fn.order");
+        for (topic, name) in [
+            ("orders", "openfaas-fn_order_orders"),
+            ("orders_new", "openfaas-fn_order_orders_new"),
+            ("orders.new", "openfaas-fn_order_orders-new-60e3b599"),
+            ("orders.*", "openfaas-fn_order_orders---61acd715"),
+            ("orders.>", "openfaas-fn_order_orders---64a17469"),
+        ] {
+            assert_eq!(durable("openfaas-fn", "order", topic), name);
+        }
+    }
+
+    #[test]
+    fn parts_never_run_together() {
+        assert_ne!(durable("ns", "a_b", "c"), durable("ns", "a", "b_c"));
+        assert_ne!(durable("ns", "a", "orders.new"), durable("ns", "a", "orders-new"));
+        let hashed = durable("ns", "a", "orders.new");
+        let copy = hashed.strip_prefix("ns_a_").unwrap();
+        assert_ne!(durable("ns", "a", copy), hashed);
+    }
+
+    #[test]
+    fn a_long_topic_is_cut_and_still_its_own() {
+        let (one, other) = ("x".repeat(240), format!("{}y", "x".repeat(239)));
+        assert_eq!(durable("ns", "a", &one).len(), LONGEST);
+        assert_ne!(durable("ns", "a", &one), durable("ns", "a", &other));
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_subscriptions_share_a_durable(
+            triples in prop::collection::vec(("[a-b_]{1,3}", "[a-b_-]{1,3}", "[a-b_.*>-]{1,6}"), 1..60),
+        ) {
+            let mut owners = BTreeMap::new();
+            for triple in triples {
+                let name = durable(&triple.0, &triple.1, &triple.2);
+                prop_assert!(name.len() <= LONGEST);
+                prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+                let owner = owners.entry(name).or_insert_with(|| triple.clone());
+                prop_assert_eq!(&*owner, &triple);
+            }
+        }
+
+        #[test]
+        fn any_text_makes_a_legal_durable(namespace in "\\PC{1,20}", function in "\\PC{1,20}", topic in "\\PC{1,300}") {
+            let name = durable(&namespace, &function, &topic);
+            prop_assert!(name.len() <= LONGEST);
+            prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+        }
+    }
+}
