@@ -1,0 +1,409 @@
+//! W3C trace context: who a span is, and how it travels in headers and event attributes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::tracestate;
+
+/// The header and the CloudEvents attribute that name the span on the other side of a hop.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The header and the CloudEvents attribute in which tracing systems keep notes of their own.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Length of a version 00 `traceparent`.
+const TRACEPARENT_LEN: usize = 55;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Sixteen bytes, never all zero: one trace.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TraceId([u8; 16]);
+
+/// Eight bytes, never all zero: one span of a trace.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpanId([u8; 8]);
+
+/// The flags of a trace: whether it is sampled, and whether its id is random enough to sample by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct TraceFlags(u8);
+
+/// One span's identity as the next hop is told it.
+///
+/// Parsing follows the W3C recommendation to the letter: a `traceparent` that is wrong anywhere is ignored whole, later
+/// versions are read as far as version 00 goes, the random flag survives, and a `tracestate` that is wrong is dropped
+/// without the `traceparent`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TraceContext {
+    trace_id: TraceId,
+    span_id: SpanId,
+    flags: TraceFlags,
+    tracestate: Option<Arc<str>>,
+}
+
+// === impl TraceId, SpanId, TraceFlags ===
+
+impl TraceId {
+    /// The id with these bytes; `None` when all are zero.
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        (bytes != [0; 16]).then_some(Self(bytes))
+    }
+
+    /// The bytes, most significant first.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// A new id, drawn at random.
+    pub(crate) fn random() -> Self {
+        Self(fastrand::u128(1..).to_be_bytes())
+    }
+
+    /// The low 63 bits that `traceidratio` compares with its threshold.
+    pub(crate) fn low_bits(self) -> u64 {
+        let low = u128::from_be_bytes(self.0) as u64;
+        low >> 1
+    }
+}
+
+impl SpanId {
+    /// The id with these bytes; `None` when all are zero.
+    pub fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
+        (bytes != [0; 8]).then_some(Self(bytes))
+    }
+
+    /// The bytes, most significant first.
+    pub fn to_bytes(self) -> [u8; 8] {
+        self.0
+    }
+
+    /// A new id, drawn at random.
+    pub(crate) fn random() -> Self {
+        Self(fastrand::u64(1..).to_be_bytes())
+    }
+}
+
+impl TraceFlags {
+    /// The spans of this trace are recorded.
+    pub const SAMPLED: Self = Self(0x01);
+    /// The trace id's last seven bytes are random.
+    pub const RANDOM: Self = Self(0x02);
+
+    /// The bits that version 00 knows; all others are sent as zero.
+    pub fn from_bits(bits: u8) -> Self {
+        Self(bits & 0x03)
+    }
+
+    /// The bits.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether the spans of this trace are recorded.
+    pub fn sampled(self) -> bool {
+        self.0 & Self::SAMPLED.0 != 0
+    }
+
+    /// The same flags with the sampled bit as given.
+    pub fn with_sampled(self, sampled: bool) -> Self {
+        Self((self.0 & !Self::SAMPLED.0) | u8::from(sampled))
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; 32];
+        hex(&self.0, &mut text);
+        f.pad(ascii(&text))
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; 16];
+        hex(&self.0, &mut text);
+        f.pad(ascii(&text))
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TraceId({self})")
+    }
+}
+
+impl fmt::Debug for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SpanId({self})")
+    }
+}
+
+impl fmt::Debug for TraceFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TraceFlags({:02x})", self.0)
+    }
+}
+
+// === impl TraceContext ===
+
+impl TraceContext {
+    /// A context of these parts.
+    pub fn new(trace_id: TraceId, span_id: SpanId, flags: TraceFlags) -> Self {
+        Self {
+            trace_id,
+            span_id,
+            flags,
+            tracestate: None,
+        }
+    }
+
+    /// The first span of a new trace.
+    pub fn new_root(sampled: bool) -> Self {
+        let flags = TraceFlags::RANDOM.with_sampled(sampled);
+        Self::new(TraceId::random(), SpanId::random(), flags)
+    }
+
+    /// A new span below this one, of the same trace, flags and tracestate.
+    pub fn child(&self) -> Self {
+        Self {
+            span_id: SpanId::random(),
+            ..self.clone()
+        }
+    }
+
+    /// The same span with the sampled flag as given.
+    pub fn with_sampled(mut self, sampled: bool) -> Self {
+        self.flags = self.flags.with_sampled(sampled);
+        self
+    }
+
+    /// Reads a `traceparent` and the `tracestate` values that came with it, in their order.
+    ///
+    /// `None` when the `traceparent` is not valid; the `tracestate` is not looked at then.
+    pub fn parse<'a>(
+        traceparent: &str,
+        tracestate: impl IntoIterator<Item = &'a str>,
+    ) -> Option<Self> {
+        let mut context = parse_traceparent(traceparent.as_bytes())?;
+        context.tracestate = tracestate::combine(tracestate);
+        Some(context)
+    }
+
+    /// Reads the `traceparent` and `tracestate` headers. Two `traceparent` headers are none.
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(TRACEPARENT).iter();
+        let traceparent = values.next()?;
+        if values.next().is_some() {
+            return None;
+        }
+        let mut context = parse_traceparent(traceparent.as_bytes())?;
+        if headers.contains_key(TRACESTATE) {
+            let values: Result<Vec<_>, _> = headers
+                .get_all(TRACESTATE)
+                .iter()
+                .map(HeaderValue::to_str)
+                .collect();
+            context.tracestate = values.ok().and_then(tracestate::combine);
+        }
+        Some(context)
+    }
+
+    /// Writes this context into the headers of an outgoing message, in place of what they say.
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        let mut text = [0; TRACEPARENT_LEN];
+        self.write_traceparent(&mut text);
+        headers.remove(TRACESTATE);
+        if let Ok(value) = HeaderValue::from_bytes(&text) {
+            headers.insert(TRACEPARENT, value);
+        }
+        if let Some(Ok(value)) = self.tracestate().map(HeaderValue::from_str) {
+            headers.insert(TRACESTATE, value);
+        }
+    }
+
+    /// This context as a `traceparent` of version 00.
+    pub fn traceparent(&self) -> String {
+        let mut text = [0; TRACEPARENT_LEN];
+        self.write_traceparent(&mut text);
+        ascii(&text).to_owned()
+    }
+
+    /// The trace.
+    pub fn trace_id(&self) -> TraceId {
+        self.trace_id
+    }
+
+    /// The span.
+    pub fn span_id(&self) -> SpanId {
+        self.span_id
+    }
+
+    /// The flags.
+    pub fn flags(&self) -> TraceFlags {
+        self.flags
+    }
+
+    /// Whether the spans of this trace are recorded.
+    pub fn sampled(&self) -> bool {
+        self.flags.sampled()
+    }
+
+    /// The combined `tracestate`, at most 512 characters.
+    pub fn tracestate(&self) -> Option<&str> {
+        self.tracestate.as_deref()
+    }
+
+    fn write_traceparent(&self, text: &mut [u8; TRACEPARENT_LEN]) {
+        text.fill(b'-');
+        text[..2].fill(b'0');
+        hex(&self.trace_id.0, &mut text[3..35]);
+        hex(&self.span_id.0, &mut text[36..52]);
+        hex(&[self.flags.0], &mut text[53..]);
+    }
+}
+
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.traceparent())
+    }
+}
+
+fn parse_traceparent(text: &[u8]) -> Option<TraceContext> {
+    let (known, rest) = text.split_at_checked(TRACEPARENT_LEN)?;
+    let mut version = [0; 1];
+    unhex(&known[..2], &mut version)?;
+    match version[0] {
+        0x00 if !rest.is_empty() => return None,
+        0xff => return None,
+        _ if rest.first().is_some_and(|byte| *byte != b'-') => return None,
+        _ => {}
+    }
+    if known[2] != b'-' || known[35] != b'-' || known[52] != b'-' {
+        return None;
+    }
+    let (mut trace_id, mut span_id, mut flags) = ([0; 16], [0; 8], [0; 1]);
+    unhex(&known[3..35], &mut trace_id)?;
+    unhex(&known[36..52], &mut span_id)?;
+    unhex(&known[53..], &mut flags)?;
+    Some(TraceContext::new(
+        TraceId::from_bytes(trace_id)?,
+        SpanId::from_bytes(span_id)?,
+        TraceFlags::from_bits(flags[0]),
+    ))
+}
+
+fn hex(bytes: &[u8], text: &mut [u8]) {
+    for (byte, pair) in bytes.iter().zip(text.chunks_exact_mut(2)) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 0x0f)];
+    }
+}
+
+/// Lower case only: upper case is not valid in a `traceparent`.
+fn unhex(text: &[u8], bytes: &mut [u8]) -> Option<()> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    for (pair, byte) in text.chunks_exact(2).zip(bytes) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(())
+}
+
+fn ascii(text: &[u8]) -> &str {
+    std::str::from_utf8(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03";
+
+    fn parse(traceparent: &str) -> Option<TraceContext> {
+        TraceContext::parse(traceparent, [])
+    }
+
+    #[test]
+    fn a_valid_traceparent_comes_back_as_it_was() {
+        let context = parse(VALID).unwrap();
+        assert!(context.sampled());
+        assert_eq!(context.traceparent(), VALID);
+        assert_eq!(context.trace_id().to_string(), &VALID[3..35]);
+        assert_eq!(context.span_id().to_string(), &VALID[36..52]);
+    }
+
+    #[test]
+    fn what_is_wrong_anywhere_is_ignored_whole() {
+        for wrong in [
+            "",
+            "00",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0G",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-B7AD6B7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0af7651916cd43dd8448eb211c80319c.b7ad6b7169203331-01",
+            "00.0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331.01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "0g-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.later",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333é-01",
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_read_as_far_as_ours_goes() {
+        let later = "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff-what-comes-later";
+        assert_eq!(parse(later).unwrap().traceparent(), VALID);
+        assert_eq!(parse(&later[..55]).unwrap().traceparent(), VALID);
+    }
+
+    #[test]
+    fn the_random_flag_survives_a_child_and_a_change_of_sampling() {
+        let child = parse(VALID).unwrap().child().with_sampled(false);
+        assert_eq!(child.flags(), TraceFlags::RANDOM);
+        assert_ne!(child.span_id().to_string(), &VALID[36..52]);
+        assert_eq!(child.trace_id().to_string(), &VALID[3..35]);
+        let plain = parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
+        assert_eq!(plain.child().flags(), TraceFlags::SAMPLED);
+    }
+
+    #[test]
+    fn headers_are_read_and_written_over() {
+        let mut headers = HeaderMap::new();
+        headers.insert("TraceParent", HeaderValue::from_static(VALID));
+        headers.append("tracestate", HeaderValue::from_static("a=1"));
+        headers.append("tracestate", HeaderValue::from_static("b=2"));
+        let context = TraceContext::from_headers(&headers).unwrap();
+        assert_eq!(context.tracestate(), Some("a=1,b=2"));
+
+        TraceContext::new_root(false).inject(&mut headers);
+        assert!(!headers.contains_key("tracestate"));
+        context.inject(&mut headers);
+        assert_eq!(TraceContext::from_headers(&headers), Some(context));
+
+        headers.append("traceparent", HeaderValue::from_static(VALID));
+        assert_eq!(TraceContext::from_headers(&headers), None);
+    }
+
+    #[test]
+    fn a_wrong_tracestate_costs_only_itself() {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", HeaderValue::from_static(VALID));
+        for wrong in [&b"caf\xe9=1"[..], b"UPPER=1", b"no-value"] {
+            headers.insert("tracestate", HeaderValue::from_bytes(wrong).unwrap());
+            let context = TraceContext::from_headers(&headers).unwrap();
+            assert_eq!(context.tracestate(), None);
+        }
+    }
+}

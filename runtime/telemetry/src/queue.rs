@@ -1,0 +1,147 @@
+//! The bounded line between those who produce spans or log records and the thread that sends them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::otlp::protobuf;
+
+/// Most bytes that wait, for each record that may wait. What attributes hold is the author's, the memory is not.
+const BYTES_PER_RECORD: usize = 4 * 1024;
+
+/// Records in their final form, waiting to be sent.
+///
+/// `push` never waits for anybody but another `push`: what finds no place is dropped and counted.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    waiting: Mutex<Batch>,
+    max_records: usize,
+    /// How many records are worth waking the sender for.
+    batch_size: usize,
+    ready: Notify,
+    dropped: AtomicU64,
+}
+
+/// Encoded records, one after the other, each already with the prefix of its field.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Queue {
+    pub(crate) fn new(max_records: usize, batch_size: usize) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            max_records,
+            batch_size: batch_size.min(max_records),
+            ready: Notify::new(),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Adds a record as field 2, where `ScopeSpans` has its spans and `ScopeLogs` its log records.
+    pub(crate) fn push(&self, record: &[u8]) {
+        let mut waiting = self.lock();
+        let bytes = waiting.bytes.len() + record.len();
+        if waiting.len() >= self.max_records || bytes > self.max_records * BYTES_PER_RECORD {
+            drop(waiting);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        protobuf::bytes(&mut waiting.bytes, 2, record);
+        let end = waiting.bytes.len();
+        waiting.ends.push(end);
+        let full = waiting.len() == self.batch_size;
+        drop(waiting);
+        if full {
+            self.ready.notify_one();
+        }
+    }
+
+    /// Everything that waits.
+    pub(crate) fn take(&self) -> Batch {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Resolves once a whole batch waits.
+    pub(crate) async fn ready(&self) {
+        self.ready.notified().await;
+    }
+
+    /// How many records found no place so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Batch> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batch {
+    /// How many records it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The records in runs of at most `size`: the bytes of each run and how many records they are.
+    pub(crate) fn chunks(&self, size: usize) -> impl Iterator<Item = (&[u8], usize)> {
+        let mut start = 0;
+        self.ends.chunks(size).map(move |ends| {
+            let end = ends.last().copied().unwrap_or(start);
+            let bytes = &self.bytes[start..end];
+            start = end;
+            (bytes, ends.len())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_drops_and_counts() {
+        let queue = Queue::new(2, 512);
+        for _ in 0..5 {
+            queue.push(b"span");
+        }
+        assert_eq!(queue.dropped(), 3);
+        assert_eq!(queue.take().len(), 2);
+        queue.push(b"span");
+        assert_eq!((queue.dropped(), queue.take().len()), (3, 1));
+    }
+
+    #[test]
+    fn large_records_are_bounded_by_their_bytes() {
+        let queue = Queue::new(4, 512);
+        for _ in 0..4 {
+            queue.push(&[0; 3 * BYTES_PER_RECORD / 2]);
+        }
+        assert_eq!((queue.take().len(), queue.dropped()), (2, 2));
+    }
+
+    #[test]
+    fn a_batch_comes_out_in_runs() {
+        let queue = Queue::new(16, 16);
+        for record in [&b"a"[..], b"bb", b"ccc"] {
+            queue.push(record);
+        }
+        let batch = queue.take();
+        let runs: Vec<_> = batch.chunks(2).collect();
+        assert_eq!(
+            runs,
+            [(&b"\x12\x01a\x12\x02bb"[..], 2), (b"\x12\x03ccc", 1)]
+        );
+    }
+
+    #[tokio::test]
+    async fn the_sender_is_woken_when_a_batch_is_full() {
+        let queue = Queue::new(16, 2);
+        queue.push(b"a");
+        queue.push(b"b");
+        queue.ready().await;
+    }
+}
