@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use openfaas_cloudevents::Event;
 use serde_json::{Map, Value};
 
 /// A filter as it was written, and what it means.
@@ -56,6 +57,11 @@ impl Filter {
     /// What it means.
     pub fn expression(&self) -> &Expression {
         &self.expression
+    }
+
+    /// Whether an event is wanted.
+    pub fn matches<T>(&self, event: &Event<T>) -> bool {
+        self.accepts(|name| event.text(name))
     }
 
     /// Whether an event with these attributes, each in its canonical string form, is wanted.

@@ -1,5 +1,8 @@
 //! Identifiers made from what they stand for, so that the same thing done twice has the same name.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use openfaas_cloudevents::Event;
 use sha2::{Digest, Sha256};
 
 /// The first 128 bits of the SHA-256 of `parts`, as 32 lower-case hexadecimal digits.
@@ -12,6 +15,36 @@ pub fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 /// The first 32 bits of the same hash, as 8 digits: to tell apart names that otherwise would be one.
 pub fn short_hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     hexadecimal(&digest(parts)[..4])
+}
+
+/// The id of a reply that has none of its own: of its cause's source and id, the function, and its index in the answer.
+pub fn reply(source: &str, id: &str, function: &str, index: usize) -> String {
+    let index = (index as u64).to_be_bytes();
+    hash([b"reply".as_slice(), source.as_bytes(), id.as_bytes(), function.as_bytes(), &index])
+}
+
+/// What makes the publication of a reply known to a broker when it is repeated (`Nats-Msg-Id`): its subject, the position
+/// of the input it answers, and its own id, type and data. With anything less, what a handler answers the second time is
+/// swallowed.
+pub fn publication(subject: &str, log: &str, offset: u64, reply: &Event) -> String {
+    let [id, ty] = [reply.id(), reply.ty()].map(str::as_bytes);
+    let offset = offset.to_be_bytes();
+    hash([b"publication".as_slice(), subject.as_bytes(), log.as_bytes(), &offset, id, ty, reply.data().bytes()])
+}
+
+/// The same for a dead letter: the function, and log, offset and time of the message it ends. A log that was made anew
+/// counts from one again; the time tells the two apart.
+pub fn letter(namespace: &str, function: &str, log: &str, offset: u64, time: Option<SystemTime>) -> String {
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let (offset, nanos) = (offset.to_be_bytes(), since.as_nanos().to_be_bytes());
+    hash([b"letter".as_slice(), namespace.as_bytes(), function.as_bytes(), log.as_bytes(), &offset, &nanos])
+}
+
+/// The same for a letter that is put back: log and offset of the letter, and when it was stored.
+pub fn put_back(log: &str, offset: u64, time: Option<SystemTime>) -> String {
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let (offset, nanos) = (offset.to_be_bytes(), since.as_nanos().to_be_bytes());
+    hash([b"put-back".as_slice(), log.as_bytes(), &offset, &nanos])
 }
 
 fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {

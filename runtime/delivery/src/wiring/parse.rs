@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use openfaas_cloudevents::timestamp;
+
 use super::annotations as name;
 use super::topic::{self, Use};
 use super::{Broker, Codes, Format, Order, ReplyTopics, RetryPolicy, Start, Wiring, WiringError, covers, environment_name};
+use crate::duration;
 use crate::filter::Filter;
-use crate::{duration, time};
 
 impl Wiring {
     /// The wiring of a function from its annotations; `None` where no `topic` is set.
@@ -113,7 +115,7 @@ impl Start {
         match self {
             Self::Oldest => "oldest".to_owned(),
             Self::New => "new".to_owned(),
-            Self::At(instant) => time::format(instant),
+            Self::At(instant) => timestamp::format(instant),
         }
     }
 }
@@ -237,7 +239,7 @@ fn start(text: &str) -> Result<Start, String> {
     match text {
         "oldest" => Ok(Start::Oldest),
         "new" => Ok(Start::New),
-        _ => time::parse(text)
+        _ => timestamp::parse(text)
             .map(Start::At)
             .ok_or_else(|| "write oldest, new or a time such as 2026-11-21T08:00:00Z".to_owned()),
     }

@@ -1,0 +1,106 @@
+//! Whether replies may go, and where to.
+
+use openfaas_cloudevents::{Error, Event};
+
+use super::{Cause, stamp};
+use crate::wiring::ReplyTopics;
+
+/// A reply that may be published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// There.
+    pub topic: String,
+    /// The finished event.
+    pub event: Event,
+}
+
+/// Why no reply of an answer may be published: the input is a dead letter with this reason.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplyError {
+    /// A reply is no CloudEvent that could be sent.
+    #[error("reply {index} is no valid CloudEvent: {error}")]
+    Invalid {
+        /// Which, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: Error,
+    },
+    /// The chain is too long.
+    #[error("a reply would be hop {hops} of its chain, and the limit is {limit}")]
+    TooManyHops {
+        /// What its `hopcount` would be.
+        hops: u32,
+        /// `events.max-hops`.
+        limit: u32,
+    },
+    /// No entry of `events.reply-topic` is for its type.
+    #[error("reply {index} has the type `{ty}`, and no reply topic takes that type")]
+    NoTopic {
+        /// Which, from 0.
+        index: usize,
+        /// Its type.
+        ty: String,
+    },
+    /// It is larger than its topic takes.
+    #[error("reply {index} has {size} bytes, and `{topic}` takes {limit}")]
+    TooLarge {
+        /// Which, from 0.
+        index: usize,
+        /// Where it would have gone.
+        topic: String,
+        /// Its size in bytes, attributes and data.
+        size: usize,
+        /// What that topic takes.
+        limit: usize,
+    },
+}
+
+/// Stamps the replies of one answer and checks them all: valid, topic, size, hops.
+///
+/// `limit` is how many bytes a topic takes; `None` where that is not known before it is published.
+///
+/// # Errors
+/// The first reply that may not be published; then none may.
+pub fn finish(
+    mut replies: Vec<Event>,
+    cause: &Cause,
+    function: &str,
+    span: Option<(&str, Option<&str>)>,
+    max_hops: u32,
+    topics: &ReplyTopics,
+    limit: impl Fn(&str) -> Option<usize>,
+) -> Result<Vec<Reply>, ReplyError> {
+    stamp(&mut replies, cause, function, span);
+    check(&replies, cause, max_hops)?;
+    let reply = |(index, event): (usize, Event)| {
+        let Some(topic) = topics.route(event.ty()) else {
+            return Err(ReplyError::NoTopic { index, ty: event.ty().to_owned() });
+        };
+        let (topic, size) = (topic.to_owned(), size(&event));
+        match limit(&topic) {
+            Some(limit) if size > limit => Err(ReplyError::TooLarge { index, topic, size, limit }),
+            _ => Ok(Reply { topic, event }),
+        }
+    };
+    replies.into_iter().enumerate().map(reply).collect()
+}
+
+/// Checks what can be checked of stamped replies without knowing their topics: that they are valid, and their hops.
+///
+/// # Errors
+/// The first that is not.
+pub fn check(replies: &[Event], cause: &Cause, max_hops: u32) -> Result<(), ReplyError> {
+    if !replies.is_empty() && cause.next_hop() > max_hops {
+        return Err(ReplyError::TooManyHops { hops: cause.next_hop(), limit: max_hops });
+    }
+    for (index, reply) in replies.iter().enumerate() {
+        reply.validate().map_err(|error| ReplyError::Invalid { index, error })?;
+    }
+    Ok(())
+}
+
+/// What an event takes in binary mode: names and values of its attributes, and its data.
+fn size(event: &Event) -> usize {
+    let attributes: usize = event.attributes().map(|(name, value)| name.len() + value.text().len()).sum();
+    attributes + event.data().bytes().len()
+}
