@@ -5,10 +5,20 @@
 
 pub mod answer;
 pub mod batch;
+#[cfg(feature = "engine")]
+pub mod broker;
 pub mod call;
+#[cfg(feature = "engine")]
+pub mod clock;
 pub mod duration;
 pub mod filter;
 pub mod ids;
+#[cfg(feature = "engine")]
+pub mod memory;
+#[cfg(feature = "engine")]
+pub mod observe;
 pub mod reply;
+#[cfg(feature = "engine")]
+pub mod target;
 pub mod wiring;
 pub mod wrap;

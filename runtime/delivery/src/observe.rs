@@ -1,0 +1,145 @@
+//! What a person wants to see of delivery, told as it happens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openfaas_cloudevents::Event;
+
+use crate::broker::Position;
+use crate::clock::Time;
+
+/// One thing that happened to one message, or to a subscription as a whole. Borrowed: an observer copies what it keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Observation<'a> {
+    /// When, on the engine's clock.
+    pub at: Time,
+    /// The function it is about.
+    pub function: &'a str,
+    /// The topic it is about; empty for what concerns the whole function.
+    pub topic: &'a str,
+    /// The message it is about.
+    pub position: Option<&'a Position>,
+    /// Its event, with id, type, source, causation, correlation and trace; `None` for one that is broken.
+    pub event: Option<&'a Event>,
+    /// What happened.
+    pub what: What<'a>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum What<'a> {
+    /// A message is held from now on.
+    Received,
+    /// The filter, or a redrive meant for another function, leaves it out; it is settled without a call.
+    Filtered,
+    /// It came although it is held, or was just settled: not started again.
+    Repeated,
+    /// A call with this event begins.
+    Started {
+        /// Counted from 1: answers it had so far that count, and one.
+        attempt: u32,
+        /// How many events share the call.
+        batch: usize,
+    },
+    /// The call ended with an answer to this event.
+    Answered {
+        /// The HTTP status, of the entry in a batch.
+        status: u16,
+        /// How long the call took.
+        took: Duration,
+    },
+    /// The call ended without an answer: the function is down, full, or died.
+    Unanswered {
+        /// Why, in words.
+        reason: &'a str,
+        /// The event may be what it died of: it runs alone from now on.
+        suspect: bool,
+    },
+    /// It is tried again, but not before this moment.
+    Waiting {
+        /// The moment.
+        until: Time,
+        /// What it has been charged so far.
+        attempts: u32,
+    },
+    /// One of its replies is stored.
+    Replied {
+        /// In this topic.
+        topic: &'a str,
+        /// The reply, with its identity set.
+        event: &'a Event,
+    },
+    /// It became a dead letter, and that is stored.
+    DeadLettered {
+        /// In this topic.
+        topic: &'a str,
+        /// Why, in words.
+        reason: &'a str,
+    },
+    /// Something could not be stored or settled; it is repeated, without a call and without an attempt.
+    Repeating {
+        /// What: `reply`, `dead letter`, `settle`, `record`.
+        step: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
+    /// The broker will not give it again.
+    Settled,
+    /// It was let go unsettled, so that it comes again.
+    LetGo,
+    /// The subscription changed its state.
+    State(State<'a>),
+    /// Retention removed so many messages before they were ever delivered.
+    Gone {
+        /// So many.
+        count: u64,
+    },
+}
+
+/// The state of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State<'a> {
+    /// It cannot take events: one sentence that says what is missing.
+    NotReady(&'a str),
+    /// It takes events.
+    Ready,
+    /// The function is down or full; events wait, one call per back-off step.
+    Down(&'a str),
+    /// The last answers were all retries; events wait, one call per back-off step, and a retry costs nothing.
+    Sick,
+    /// The function answers again.
+    Up,
+    /// Messages of an earlier owner are taken first.
+    TakingOver {
+        /// So many are pending.
+        pending: usize,
+    },
+    /// The function does not know batches: one by one until its image changes.
+    OneByOne,
+    /// Nothing new is started.
+    Draining,
+}
+
+/// Somebody who wants to see. Called in the middle of delivery: quick, and never blocking.
+pub trait Observer: Send + Sync + 'static {
+    /// This happened.
+    fn observe(&self, observation: &Observation<'_>);
+}
+
+/// Nobody is looking.
+impl Observer for () {
+    fn observe(&self, _: &Observation<'_>) {}
+}
+
+impl<O: Observer> Observer for Arc<O> {
+    fn observe(&self, observation: &Observation<'_>) {
+        (**self).observe(observation);
+    }
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn observe(&self, observation: &Observation<'_>) {
+        self.0.observe(observation);
+        self.1.observe(observation);
+    }
+}

@@ -1,0 +1,25 @@
+//! What the engine asks of a function, however it is reached: through the gateway, by its own URL, in this process.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::call::{Call, Outcome};
+
+/// A way to call functions.
+pub trait Target: Send + Sync + 'static {
+    /// Calls a function. A dropped call is given up; the function may still run it.
+    fn call(&self, call: Call) -> impl Future<Output = Outcome> + Send;
+
+    /// Whether the function itself answers `/_/health` over the same way as calls.
+    fn healthy(&self, namespace: &str, function: &str) -> impl Future<Output = bool> + Send;
+}
+
+impl<T: Target> Target for Arc<T> {
+    fn call(&self, call: Call) -> impl Future<Output = Outcome> + Send {
+        (**self).call(call)
+    }
+
+    fn healthy(&self, namespace: &str, function: &str) -> impl Future<Output = bool> + Send {
+        (**self).healthy(namespace, function)
+    }
+}
