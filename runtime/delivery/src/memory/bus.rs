@@ -126,6 +126,7 @@ impl<C: Clock> Broker for Bus<C> {
             if let Some((owner, assignment)) = opened {
                 waiting.over = true;
                 let durable = Arc::clone(&subscription.durable);
+                let changed = Arc::clone(&changed);
                 return Ok(MemorySource::new(Arc::clone(&self.shared), durable, owner, changed, assignment));
             }
             changed.notified().await;
