@@ -17,6 +17,8 @@ pub mod build;
 
 mod envsubst;
 mod error;
+pub mod graph;
+pub mod lint;
 mod model;
 mod problem;
 mod read;

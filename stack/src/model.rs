@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use openfaas_delivery::wiring::{Wiring, WiringError};
+
 use crate::error::StackError;
 use crate::problem::{Problem, Report};
 use crate::read;
@@ -172,7 +174,7 @@ impl Stack {
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions
             .iter()
-            .find(|function| function.name.as_str() == name)
+            .find(|function| function.name == name)
     }
 
     /// The folder that relative paths in the file start from.
@@ -211,6 +213,14 @@ impl Stack {
 // === impl Function ===
 
 impl Function {
+    /// How its annotations wire it to topics; `None` where it has no `topic`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn wiring(&self) -> Result<Option<Wiring>, Vec<WiringError>> {
+        Wiring::from_annotations(&self.name.value, self.namespace(), &self.annotations.to_map())
+    }
+
     /// Its namespace, or OpenFaaS's default one.
     pub fn namespace(&self) -> &str {
         self.namespace
@@ -224,7 +234,7 @@ impl Function {
 impl Entries {
     /// The entry of that key.
     pub fn get(&self, key: &str) -> Option<&Entry> {
-        self.0.iter().find(|entry| entry.key.as_str() == key)
+        self.0.iter().find(|entry| entry.key == key)
     }
 
     /// The value of that key.

@@ -95,7 +95,7 @@ impl Fields {
         let index = self
             .entries
             .iter()
-            .position(|(name, _)| name.as_str() == key)?;
+            .position(|(name, _)| name == key)?;
         let (_, node) = self.entries.remove(index);
         (!node.is_null()).then_some(node)
     }
@@ -218,7 +218,7 @@ impl Reader {
 
     fn version(&mut self, node: Node) {
         if let Some(version) = self.text(node)
-            && version.as_str() != "1.0"
+            && version != "1.0"
         {
             self.error(
                 version.span,
@@ -243,7 +243,7 @@ impl Reader {
         let name = self
             .optional(name)
             .unwrap_or(Spanned::new(String::new(), span));
-        if name.as_str() != "openfaas" {
+        if name != "openfaas" {
             self.error(
                 name.span,
                 format!("provider.name is `{name}`; faas-cli accepts `openfaas` alone"),
@@ -326,14 +326,10 @@ impl Reader {
         key: &str,
         spare: bool,
     ) -> Spanned<String> {
-        match self.optional(node) {
-            Some(text) => text,
-            None if spare => Spanned::new(String::new(), name.span),
-            None => {
-                self.error(name.span, format!("function `{name}` has no `{key}`"));
-                Spanned::new(String::new(), name.span)
-            }
+        if node.is_none() && !spare {
+            self.error(name.span, format!("function `{name}` has no `{key}`"));
         }
+        self.optional(node).unwrap_or(Spanned::new(String::new(), name.span))
     }
 
     fn resources(&mut self, node: Node) -> Resources {

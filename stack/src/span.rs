@@ -57,8 +57,14 @@ impl<T: PartialEq> PartialEq for Spanned<T> {
     }
 }
 
-impl<T: PartialEq> PartialEq<T> for Spanned<T> {
-    fn eq(&self, other: &T) -> bool {
+impl PartialEq<str> for Spanned<String> {
+    fn eq(&self, other: &str) -> bool {
+        self.value == other
+    }
+}
+
+impl PartialEq<&str> for Spanned<String> {
+    fn eq(&self, other: &&str) -> bool {
         self.value == *other
     }
 }

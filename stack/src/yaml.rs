@@ -198,7 +198,7 @@ impl<'a> Composer<'a> {
                 merged.push(value);
                 continue;
             }
-            if let Some((first, _)) = entries.iter().find(|(first, _)| *first == text) {
+            if let Some((first, _)) = entries.iter().find(|(first, _)| first == text.as_str()) {
                 let message = format!(
                     "`{text}` stands here a second time; the first is on line {}",
                     first.span.line
