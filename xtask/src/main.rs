@@ -1,3 +1,80 @@
 //! The chores of this project.
+//!
+//! - [`setup`]: what the other two need, at pinned versions
+//! - [`test`]: every check that has to be green before a change lands
+//! - [`bench`]: side by side with peers, in one run
+//!
+//! [`step`] runs commands one after another and keeps their times, [`totals`] reads libtest's summary lines,
+//! [`tools`] finds programs and [`project`] knows the folders.
 
-fn main() {}
+mod bench;
+mod project;
+mod setup;
+mod step;
+mod test;
+mod tools;
+mod totals;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+
+const USAGE: &str = "\
+The chores of this project.
+
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  setup         Install what tests and benches need and this machine lacks
+  test          Run every check and every test, with a summary at the end
+  bench <NAME>  Measure beside peers: http, start, memory, instructions, codec, delivery
+
+Options:
+  -h, --help    Print this text
+";
+
+/// What was asked for on the command line.
+enum Chore {
+    Help,
+    Setup,
+    Test,
+    /// The bench's name and whatever follows it.
+    Bench(Vec<OsString>),
+}
+
+fn main() -> ExitCode {
+    let chore = match parse(lexopt::Parser::from_env()) {
+        Ok(chore) => chore,
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match chore {
+        Chore::Help => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        Chore::Setup => setup::main(),
+        Chore::Test => test::main(),
+        Chore::Bench(arguments) => bench::main(arguments),
+    }
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Chore, lexopt::Error> {
+    let chore = match arguments.next()? {
+        None | Some(Short('h') | Long("help")) => return Ok(Chore::Help),
+        Some(Value(name)) => match name.to_str() {
+            Some("setup") => Chore::Setup,
+            Some("test") => Chore::Test,
+            Some("bench") => return Ok(Chore::Bench(arguments.raw_args()?.collect())),
+            _ => return Err(Value(name).unexpected()),
+        },
+        Some(other) => return Err(other.unexpected()),
+    };
+    match arguments.next()? {
+        None => Ok(chore),
+        Some(other) => Err(other.unexpected()),
+    }
+}

@@ -1,0 +1,124 @@
+//! `cargo xtask setup`: installs what is missing, through package managers alone, and says what it does.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::{project, step, tools};
+
+/// Checks bans, licences and sources of every dependency.
+pub(crate) const CARGO_DENY: &str = "0.20.2";
+
+/// What the tests cannot do without: cargo-deny and Go.
+///
+/// # Errors
+/// One sentence for each thing that is missing and could not be installed.
+pub(crate) fn for_tests() -> Vec<String> {
+    [cargo_deny(), go()]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect()
+}
+
+/// What only a bench needs, or a later part of the tests: wrk, valgrind, a JDK with Maven.
+///
+/// # Errors
+/// As [`for_tests`].
+pub(crate) fn for_the_rest() -> Vec<String> {
+    [
+        debian("wrk", "wrk"),
+        debian("valgrind", "valgrind"),
+        jdk("java"),
+        jdk("mvn"),
+    ]
+    .into_iter()
+    .filter_map(Result::err)
+    .collect()
+}
+
+/// Installs everything; fails when something is missing in the end.
+pub(crate) fn main() -> ExitCode {
+    let mut missing = for_tests();
+    missing.extend(for_the_rest());
+    for sentence in &missing {
+        eprintln!("{sentence}");
+    }
+    if missing.is_empty() {
+        println!("setup: everything is here");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Installs cargo-deny into cargo's own folder, or beside a different version that is there already.
+fn cargo_deny() -> Result<(), String> {
+    if tools::find_version("cargo-deny", CARGO_DENY).is_some() {
+        return Ok(());
+    }
+    let mut install = project::cargo();
+    install.args(["install", "--locked", "cargo-deny", "--version", CARGO_DENY]);
+    if tools::find("cargo-deny").is_some() {
+        install.arg("--root").arg(project::tools());
+    }
+    println!(
+        "setup: cargo install --locked cargo-deny --version {CARGO_DENY} (takes about five minutes, once)"
+    );
+    step::check(&mut install).map_err(|reason| {
+        format!("cargo-deny {CARGO_DENY} is missing and `cargo install` failed ({reason}): install it with `cargo install --locked cargo-deny --version {CARGO_DENY}`")
+    })
+}
+
+fn go() -> Result<(), String> {
+    match tools::find("go") {
+        Some(_) => Ok(()),
+        None => Err(
+            "Go is missing: get it from https://go.dev/dl or your system's packages; the OpenTelemetry Collector of the tests is built with it".to_owned(),
+        ),
+    }
+}
+
+fn jdk(program: &str) -> Result<(), String> {
+    match tools::find(program) {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "{program} is missing: get a JDK and Maven with `apt-get install default-jdk-headless maven`"
+        )),
+    }
+}
+
+/// Installs a Debian package, as root or through a sudo that asks for no password.
+fn debian(program: &str, package: &str) -> Result<(), String> {
+    if tools::find(program).is_some() {
+        return Ok(());
+    }
+    let missing = format!("{program} is missing: get it with `apt-get install {package}`");
+    if tools::find("apt-get").is_none() {
+        return Err(missing);
+    }
+    let Some(mut install) = as_root("apt-get") else {
+        return Err(missing);
+    };
+    println!("setup: apt-get install {package}");
+    install
+        .args(["install", "--yes", "--no-install-recommends", package])
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    step::check(&mut install).map_err(|reason| format!("{missing} ({reason})"))
+}
+
+/// A command run as root, if this user may.
+fn as_root(program: &str) -> Option<Command> {
+    let answer = Command::new("id").arg("-u").output().ok()?;
+    if answer.stdout.trim_ascii() == b"0" {
+        return Some(Command::new(program));
+    }
+    let allowed = Command::new("sudo")
+        .args(["-n", "true"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let mut command = Command::new("sudo");
+    command.arg("-n").arg(program);
+    Some(command)
+}
