@@ -1,8 +1,8 @@
 //! The chores of this project.
 //!
 //! - [`setup`]: what the other two need, at pinned versions
-//! - [`test`]: every check that has to be green before a change lands
-//! - [`bench`]: side by side with peers, in one run
+//! - [`mod@test`]: every check that has to be green before a change lands
+//! - [`mod@bench`]: side by side with peers, in one run
 //!
 //! [`step`] runs commands one after another and keeps their times, [`totals`] reads libtest's summary lines,
 //! [`tools`] finds programs and [`project`] knows the folders.

@@ -13,12 +13,12 @@ use crate::{project, setup, tools};
 const PEERS: [(&str, &str); 3] = [
     (
         "faas-cli",
-        "the tests that scaffold, build, list and invoke with it",
+        "the tests that scaffold, build, list and invoke with the real faas-cli",
     ),
-    ("of-watchdog", "the contract tests side by side with it"),
+    ("of-watchdog", "the contract tests side by side with the real of-watchdog"),
     (
         "otelcol",
-        "the tests that export to a real OpenTelemetry Collector",
+        "the test that exports to a real OpenTelemetry Collector",
     ),
 ];
 
