@@ -15,7 +15,10 @@ const PEERS: [(&str, &str); 3] = [
         "faas-cli",
         "the tests that scaffold, build, list and invoke with the real faas-cli",
     ),
-    ("of-watchdog", "the contract tests side by side with the real of-watchdog"),
+    (
+        "of-watchdog",
+        "the contract tests side by side with the real of-watchdog",
+    ),
     (
         "otelcol",
         "the test that exports to a real OpenTelemetry Collector",
