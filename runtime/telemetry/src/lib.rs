@@ -2,10 +2,13 @@
 
 mod config;
 mod context;
+mod conventions;
 pub mod logs;
 pub mod metrics;
 mod otlp;
 mod queue;
+#[cfg(any(test, feature = "receiver"))]
+pub mod receiver;
 mod sampler;
 mod scope;
 mod span;
@@ -14,6 +17,7 @@ mod tracestate;
 
 pub use config::{Config, ConfigError, Propagators};
 pub use context::{SpanId, TRACEPARENT, TRACESTATE, TraceContext, TraceFlags, TraceId};
+pub use conventions::{ClientCall, EventFacts, MessageFacts, Operation, Trigger};
 pub use otlp::attribute::Value;
 pub use scope::{CallId, Scope, Scoped};
 pub use span::{Kind, Span};

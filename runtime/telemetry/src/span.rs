@@ -339,3 +339,6 @@ fn first_chars(text: &str, limit: usize) -> &str {
         .nth(limit)
         .map_or(text, |(end, _)| &text[..end])
 }
+
+#[cfg(test)]
+mod tests;

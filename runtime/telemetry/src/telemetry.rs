@@ -43,6 +43,11 @@ impl Telemetry {
 
     /// Starts what `config` asks for and returns at once; connections are made by a thread of their own.
     pub fn start(config: Config) -> Self {
+        Self::recording(config)
+    }
+
+    /// As [`start`](Self::start), with nobody at the other end of the queues.
+    pub(crate) fn recording(config: Config) -> Self {
         let tracer = config.traces.as_ref().map(|_| Tracer {
             sampler: config.sampler,
             limits: config.limits,
@@ -78,7 +83,7 @@ impl Telemetry {
         name: impl Into<Cow<'static, str>>,
         parent: Option<&TraceContext>,
     ) -> Span {
-        self.start_span(kind, name.into(), parent, true)
+        self.start_span(kind, parent, true, || name.into())
     }
 
     /// The counters, gauges and histograms.
@@ -111,12 +116,13 @@ impl Telemetry {
         !self.inner.warm.load(Ordering::Relaxed) && !self.inner.warm.swap(true, Ordering::Relaxed)
     }
 
+    /// As [`span`](Self::span); the name is made only if the span is recorded.
     pub(crate) fn start_span(
         &self,
         kind: Kind,
-        name: Cow<'static, str>,
         parent: Option<&TraceContext>,
         remote: bool,
+        name: impl FnOnce() -> Cow<'static, str>,
     ) -> Span {
         let Some(tracer) = &self.inner.tracer else {
             let local = || Span::unrecorded(TraceContext::new_root(false), true);
@@ -129,6 +135,19 @@ impl Telemetry {
             return Span::unrecorded(context, false);
         }
         let parent = parent.map(|parent| (parent.span_id(), remote));
-        Span::recorded(&tracer.spans, tracer.limits, kind, name, context, parent)
+        Span::recorded(&tracer.spans, tracer.limits, kind, name(), context, parent)
+    }
+
+    /// Everything that waits for the exporter, as the request it would be sent in.
+    #[cfg(test)]
+    pub(crate) fn taken(&self) -> Vec<crate::receiver::ReceivedSpan> {
+        let batch = self.inner.tracer.as_ref().map(|tracer| tracer.spans.take());
+        let batch = batch.unwrap_or_default();
+        let resource = crate::otlp::resource(&[("service.name".to_owned(), "test".to_owned())]);
+        let request = batch
+            .chunks(usize::MAX)
+            .map(|(bytes, _)| crate::otlp::request(&resource, bytes));
+        let decoded = request.map(|request| crate::receiver::decode(&request).unwrap());
+        decoded.flatten().collect()
     }
 }

@@ -2,3 +2,38 @@
 
 pub(crate) mod attribute;
 pub(crate) mod protobuf;
+
+use attribute::{Value, key_value};
+use protobuf::bytes;
+
+/// The instrumentation scope that every record of ours belongs to.
+const SCOPE_NAME: &str = env!("CARGO_PKG_NAME");
+const SCOPE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A `Resource` message.
+pub(crate) fn resource(attributes: &[(String, String)]) -> Vec<u8> {
+    let mut resource = Vec::new();
+    for (key, value) in attributes {
+        key_value(&mut resource, 1, key, Value::Str(value));
+    }
+    resource
+}
+
+/// An `Export…ServiceRequest` of one resource and one scope.
+///
+/// Traces, metrics and logs have the same shape down to here: `records` are encoded spans, metrics or log records,
+/// each with the prefix of field 2.
+pub(crate) fn request(resource: &[u8], records: &[u8]) -> Vec<u8> {
+    let mut scope = Vec::with_capacity(64);
+    bytes(&mut scope, 1, SCOPE_NAME.as_bytes());
+    bytes(&mut scope, 2, SCOPE_VERSION.as_bytes());
+    let scope_len = protobuf::field_len(1, scope.len()) + records.len();
+    let resource_len = protobuf::field_len(1, resource.len()) + protobuf::field_len(2, scope_len);
+    let mut request = Vec::with_capacity(protobuf::field_len(1, resource_len));
+    protobuf::prefix(&mut request, 1, resource_len);
+    bytes(&mut request, 1, resource);
+    protobuf::prefix(&mut request, 2, scope_len);
+    bytes(&mut request, 1, &scope);
+    request.extend_from_slice(records);
+    request
+}
