@@ -1,6 +1,7 @@
 //! Who a reply is, and which event it comes of.
 
-use openfaas_cloudevents::Event;
+use openfaas_cloudevents::{AttributeValue, Event};
+use openfaas_telemetry::TraceContext;
 
 use crate::{ids, wrap};
 
@@ -13,7 +14,8 @@ pub const HOPS: &str = "hopcount";
 /// The key by which events are kept in order.
 pub const PARTITION_KEY: &str = "partitionkey";
 
-const TRACE: [&str; 2] = ["traceparent", "tracestate"];
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
 
 /// What a reply takes from the event it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +45,7 @@ impl Cause {
             correlation: text(CORRELATION).unwrap_or_else(|| event.id().to_owned()),
             hops: text(HOPS).and_then(|hops| hops.parse().ok()).unwrap_or(0),
             key: key.map(str::to_owned).or_else(|| text(PARTITION_KEY)),
-            traceparent: text(TRACE[0]),
+            traceparent: text(TRACEPARENT),
         }
     }
 
@@ -57,46 +59,49 @@ impl Cause {
 ///
 /// Set whatever the answer says: `causationid`, `correlationid`, `hopcount`. Set where it is missing: `id` (a hash of the
 /// cause's source and id, the function and the reply's index), `source` (`/function/<function>`), `partitionkey` (the
-/// cause's order key). `span` is the `traceparent` and `tracestate` of the span that made the replies: set where they have
-/// none, or only their cause's.
-pub fn stamp(replies: &mut [Event], cause: &Cause, function: &str, span: Option<(&str, Option<&str>)>) {
-    for (index, reply) in replies.iter_mut().enumerate() {
-        if reply.id().is_empty() {
-            set(reply, "id", &ids::reply(&cause.source, &cause.id, function, index));
-        }
-        if reply.source().is_empty() {
-            set(reply, "source", &wrap::function_source(function));
-        }
-        set(reply, CAUSATION, &cause.id);
-        set(reply, CORRELATION, &cause.correlation);
-        let hops = i32::try_from(cause.next_hop()).unwrap_or(i32::MAX);
-        if reply.text(HOPS).as_deref() != Some(&hops.to_string()) {
-            *reply = std::mem::replace(reply, Event::new("", Default::default())).with_extension(HOPS, hops);
-        }
-        if let (None, Some(key)) = (reply.partition_key(), &cause.key) {
-            set(reply, PARTITION_KEY, key);
-        }
-        if let Some((traceparent, tracestate)) = span {
-            trace(reply, cause, traceparent, tracestate);
-        }
+/// cause's order key). `span`, the one that made the replies, becomes `traceparent` and `tracestate` where they have none,
+/// or only their cause's.
+pub fn stamp(replies: Vec<Event>, cause: &Cause, function: &str, span: Option<&TraceContext>) -> Vec<Event> {
+    let stamped = |(index, reply)| one(index, reply, cause, function, span);
+    replies.into_iter().enumerate().map(stamped).collect()
+}
+
+fn one(index: usize, mut reply: Event, cause: &Cause, function: &str, span: Option<&TraceContext>) -> Event {
+    if reply.id().is_empty() {
+        reply = reply.with_id(ids::reply(&cause.source, &cause.id, function, index));
+    }
+    if reply.source().is_empty() {
+        reply = reply.with_source(wrap::function_source(function));
+    }
+    reply = set(reply, CAUSATION, &*cause.id);
+    reply = set(reply, CORRELATION, &*cause.correlation);
+    reply = set(reply, HOPS, i32::try_from(cause.next_hop()).unwrap_or(i32::MAX));
+    if let (None, Some(key)) = (reply.partition_key(), &cause.key) {
+        reply = set(reply, PARTITION_KEY, &**key);
+    }
+    match span {
+        Some(span) => trace(reply, cause, span),
+        None => reply,
     }
 }
 
-fn trace(reply: &mut Event, cause: &Cause, traceparent: &str, tracestate: Option<&str>) {
-    let own = reply.text(TRACE[0]).is_some_and(|own| Some(&*own) != cause.traceparent.as_deref());
+fn trace(mut reply: Event, cause: &Cause, span: &TraceContext) -> Event {
+    let own = reply.text(TRACEPARENT).is_some_and(|own| Some(&*own) != cause.traceparent.as_deref());
     if own {
-        return;
+        return reply;
     }
-    set(reply, TRACE[0], traceparent);
-    match tracestate {
-        Some(tracestate) => set(reply, TRACE[1], tracestate),
-        None => reply.remove_attribute(TRACE[1]),
+    reply = set(reply, TRACEPARENT, span.traceparent());
+    match span.tracestate() {
+        Some(tracestate) => set(reply, TRACESTATE, tracestate),
+        None => {
+            reply.remove_attribute(TRACESTATE);
+            reply
+        }
     }
 }
 
 /// Sets an attribute that says something else, and only then: an event that nobody changed leaves as it came.
-fn set(reply: &mut Event, name: &str, value: &str) {
-    if reply.text(name).as_deref() != Some(value) {
-        *reply = std::mem::replace(reply, Event::new("", Default::default())).with_extension(name, value);
-    }
+fn set(reply: Event, name: &str, value: impl Into<AttributeValue>) -> Event {
+    let value = value.into();
+    if reply.text(name).as_deref() == Some(&*value.text()) { reply } else { reply.with_extension(name, value) }
 }

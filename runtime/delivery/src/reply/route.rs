@@ -1,9 +1,10 @@
 //! Whether replies may go, and where to.
 
 use openfaas_cloudevents::{Error, Event};
+use openfaas_telemetry::TraceContext;
 
 use super::{Cause, stamp};
-use crate::wiring::ReplyTopics;
+use crate::wiring::Wiring;
 
 /// A reply that may be published.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,25 +56,23 @@ pub enum ReplyError {
     },
 }
 
-/// Stamps the replies of one answer and checks them all: valid, topic, size, hops.
+/// [Stamps](stamp) the replies of one answer and checks them all: valid, topic, size, hops.
 ///
-/// `limit` is how many bytes a topic takes; `None` where that is not known before it is published.
+/// `limit` says how many bytes a topic takes; `None` where that is not known before it is published.
 ///
 /// # Errors
 /// The first reply that may not be published; then none may.
 pub fn finish(
-    mut replies: Vec<Event>,
+    replies: Vec<Event>,
     cause: &Cause,
-    function: &str,
-    span: Option<(&str, Option<&str>)>,
-    max_hops: u32,
-    topics: &ReplyTopics,
+    wiring: &Wiring,
+    span: Option<&TraceContext>,
     limit: impl Fn(&str) -> Option<usize>,
 ) -> Result<Vec<Reply>, ReplyError> {
-    stamp(&mut replies, cause, function, span);
-    check(&replies, cause, max_hops)?;
+    let replies = stamp(replies, cause, &wiring.function, span);
+    check(&replies, cause, wiring.max_hops)?;
     let reply = |(index, event): (usize, Event)| {
-        let Some(topic) = topics.route(event.ty()) else {
+        let Some(topic) = wiring.replies.route(event.ty()) else {
             return Err(ReplyError::NoTopic { index, ty: event.ty().to_owned() });
         };
         let (topic, size) = (topic.to_owned(), size(&event));

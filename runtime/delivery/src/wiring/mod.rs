@@ -106,7 +106,7 @@ impl Wiring {
     /// The default of `events.window`.
     pub const WINDOW: usize = 1_000;
     /// The default of `events.max-hops`.
-    pub const MAX_HOPS: u32 = 32;
+    pub const MAX_HOPS: u32 = crate::reply::HOP_LIMIT;
 
     /// A function on these topics, with the default of every other annotation.
     pub fn new<T: Into<String>>(function: &str, namespace: &str, topics: impl IntoIterator<Item = T>) -> Self {
