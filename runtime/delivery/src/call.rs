@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use openfaas_cloudevents::Event;
+use openfaas_telemetry::TraceContext;
 
 use crate::wiring::Format;
 
@@ -31,10 +32,8 @@ pub struct Call {
     /// When this long has passed without an answer, it is a 504. `X-Timeout` tells the function one second less, so that
     /// what will be retried no longer runs.
     pub timeout: Duration,
-    /// The hop's own span (`traceparent`).
-    pub traceparent: Option<Arc<str>>,
-    /// `tracestate` beside it.
-    pub tracestate: Option<Arc<str>>,
+    /// The hop's own span (`traceparent`, `tracestate`).
+    pub trace: Option<TraceContext>,
 }
 
 /// The events of a call.
