@@ -1,0 +1,73 @@
+use http::StatusCode;
+
+use crate::BoxError;
+
+/// Why a call to another function gave no answer that can be used.
+///
+/// By `?` in a handler of events it becomes a retry, as any error does.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatewayError {
+    /// The name of the function, a header, the path or the callback URL is not one.
+    #[error("cannot call {function}: {reason}")]
+    Request {
+        /// The function as given.
+        function: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The body could not be encoded.
+    #[error("cannot encode the body for {function}: {source}")]
+    Encode {
+        /// The function as given.
+        function: String,
+        /// What the encoder said.
+        source: BoxError,
+    },
+    /// More functions have called one another than a chain may have.
+    #[error(
+        "not calling {function}: {hops} functions have called one another already, the limit is {limit}"
+    )]
+    TooManyHops {
+        /// The function not called.
+        function: String,
+        /// How many it would have been.
+        hops: u32,
+        /// How many there may be.
+        limit: u32,
+    },
+    /// Nothing was left of the caller's own deadline, or the answer did not come within it.
+    #[error("no answer from {function} within the deadline")]
+    Deadline {
+        /// The function called.
+        function: String,
+    },
+    /// The gateway could not be reached, or the connection broke.
+    #[error("cannot reach {function} through {gateway}: {source}")]
+    Connect {
+        /// The function called.
+        function: String,
+        /// The gateway's address.
+        gateway: String,
+        /// What the connection said.
+        source: BoxError,
+    },
+    /// The function answered something other than 2xx; from [`Reply::ok`](crate::Reply::ok).
+    #[error("{function} answered {status}: {text}")]
+    Status {
+        /// The function called.
+        function: String,
+        /// Its answer's status.
+        status: StatusCode,
+        /// The beginning of its answer's body.
+        text: String,
+    },
+    /// The answer's body is not what was asked for.
+    #[error("cannot read the answer of {function}: {source}")]
+    Decode {
+        /// The function called.
+        function: String,
+        /// What the decoder said.
+        source: BoxError,
+    },
+}

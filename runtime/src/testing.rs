@@ -1,0 +1,223 @@
+//! A function in a test: called without a socket, or started on port 0.
+//!
+//! A handler alone needs nothing of this: it is an async fn, and [`Context::default()`](crate::Context) is all it may
+//! want. What is here shows what a caller sees of it.
+//!
+//! ```
+//! # use openfaas_runtime::{Event, Failure, Function, testing};
+//! # use serde_json::json;
+//! async fn double(event: Event<u32>) -> Result<Event<u32>, Failure> {
+//!     Ok(Event::new("number.doubled", event.data() * 2))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let reply = testing::call(Function::event(double), Event::new("number", 21)).await;
+//! assert_eq!(reply.status(), 200);
+//! assert_eq!(*reply.events::<u32>().unwrap()[0].data(), 42);
+//!
+//! let wrong = testing::call(Function::event(double), Event::new("number", "many")).await;
+//! assert_eq!(wrong.status(), 422);
+//! # }
+//! ```
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::body::Body;
+use http::{HeaderValue, Method, header::CONTENT_TYPE};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use openfaas_cloudevents::{Event, IntoData, http::encode_batch, http::encode_binary};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::{Config, Function, Reply, Result, call::Call, server};
+
+/// What a function can be called with in a test: an [`Event`], several (a batch), or an [`http::Request`].
+pub trait IntoRequest {
+    /// The request it makes.
+    fn into_request(self) -> http::Request<Body>;
+}
+
+/// A function that listens on a port of its own. Dropped, it is gone at once; [`stop`](Running::stop) drains it.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    client: Client<HttpConnector, Body>,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<Result<()>>,
+}
+
+/// Calls a function once, without a socket: decoding, handler, answer.
+///
+/// # Panics
+/// If its initialiser fails.
+pub async fn call(function: Function, request: impl IntoRequest) -> Reply {
+    let (making, parts) = function.into_parts();
+    let service = making
+        .await
+        .unwrap_or_else(|error| panic!("the initialiser failed: {error}"));
+    let config = parts.config.unwrap_or_default();
+    let mut call = Some(Call {
+        shared: Arc::new(server::shared(&config)),
+        deadline: None,
+        context: Default::default(),
+    });
+    let mut answering = service.0.call(request.into_request());
+    let response =
+        std::future::poll_fn(|cx| Call::enter(&mut call, || answering.as_mut().poll(cx))).await;
+    Reply::read("function", response)
+        .await
+        .unwrap_or_else(|error| panic!("the answer broke off: {error}"))
+}
+
+/// Starts a function on a free port of this machine, with the whole function contract around it. It takes its
+/// configuration from [`Function::config`], nothing from the environment, and writes no lock file.
+///
+/// # Panics
+/// If no port can be had.
+pub async fn start(function: Function) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port of this machine");
+    let address = listener
+        .local_addr()
+        .expect("a socket that listens has an address");
+    let mut config = function.parts.config.clone().unwrap_or_default();
+    config.suppress_lock = true;
+    config.metrics_port = 0;
+    let (stop, stopped) = oneshot::channel();
+    let serving = tokio::spawn(function.config(config).serve(listener, async {
+        stopped.await.ok();
+    }));
+    Running {
+        address,
+        client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
+        stop: Some(stop),
+        serving,
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL with this path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Calls it over its socket and reads the whole answer. A request's path is kept, its host is not.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub async fn call(&self, request: impl IntoRequest) -> Reply {
+        let mut request = request.into_request();
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
+        *request.uri_mut() = self
+            .url(path)
+            .parse()
+            .expect("an address and a path are a URL");
+        let response = self
+            .client
+            .request(request)
+            .await
+            .unwrap_or_else(|error| panic!("no answer from {}: {error:?}", self.address));
+        Reply::read("function", response.map(Body::new))
+            .await
+            .unwrap_or_else(|error| panic!("the answer broke off: {error}"))
+    }
+
+    /// Gets a path.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub async fn get(&self, path: &str) -> Reply {
+        let request = http::Request::get(path).body(Body::empty());
+        self.call(request.expect("a path makes a request")).await
+    }
+
+    /// Asks it to stop, as a SIGTERM would, and waits until it has.
+    ///
+    /// # Errors
+    /// What [`Function::serve`] ended with.
+    pub async fn stop(mut self) -> Result<()> {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        (&mut self.serving)
+            .await
+            .unwrap_or_else(|error| panic!("the server broke: {error}"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+// === impl IntoRequest ===
+
+impl<T: IntoData> IntoRequest for Event<T> {
+    /// A POST in binary mode. What it lacks of id and source is added.
+    fn into_request(self) -> http::Request<Body> {
+        let (headers, body) = encode_binary(&complete(self)).expect("an event that can be sent");
+        let mut request = post(Body::from(body));
+        *request.headers_mut() = headers;
+        request
+    }
+}
+
+impl<T: IntoData> IntoRequest for Vec<Event<T>> {
+    /// A POST of a batch.
+    fn into_request(self) -> http::Request<Body> {
+        let events: Vec<Event> = self.into_iter().map(complete).collect();
+        let (headers, body) = encode_batch(&events).expect("events that can be sent");
+        let mut request = post(Body::from(body));
+        *request.headers_mut() = headers;
+        request
+    }
+}
+
+impl<B: Into<Body>> IntoRequest for http::Request<B> {
+    fn into_request(self) -> http::Request<Body> {
+        self.map(Into::into)
+    }
+}
+
+impl IntoRequest for &str {
+    /// A POST of text, as `faas-cli invoke` sends it.
+    fn into_request(self) -> http::Request<Body> {
+        let mut request = post(Body::from(self.to_owned()));
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        request
+    }
+}
+
+fn post(body: Body) -> http::Request<Body> {
+    let mut request = http::Request::new(body);
+    *request.method_mut() = Method::POST;
+    request
+}
+
+fn complete<T: IntoData>(event: Event<T>) -> Event {
+    let mut event = event.into_raw().expect("data that can be encoded");
+    if event.id().is_empty() {
+        event = event.with_id("test");
+    }
+    if event.source().is_empty() {
+        event = event.with_source("/test");
+    }
+    event
+}
