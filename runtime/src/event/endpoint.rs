@@ -109,8 +109,7 @@ async fn one(handler: &dyn Handle, function: &str, event: Event, context: &Conte
     let handling = handler
         .handle(event, context)
         .map_err(|error| Failure::reject(error.to_string()))?;
-    let mut replies = handling.await?;
-    stamp(&mut replies, &cause, function, None);
+    let replies = stamp(handling.await?, &cause, function, None);
     check(&replies, &cause, HOP_LIMIT).map_err(|error| Failure::reject(error.to_string()))?;
     Ok(replies)
 }
