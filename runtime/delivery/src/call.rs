@@ -87,7 +87,12 @@ impl Payload {
 impl Answer {
     /// An answer with this body.
     pub fn new(status: StatusCode, headers: HeaderMap, body: impl Into<Bytes>) -> Self {
-        Self { status, headers, body: body.into(), oversized: false }
+        Self {
+            status,
+            headers,
+            body: body.into(),
+            oversized: false,
+        }
     }
 
     /// A header's value, if it is there and is text.

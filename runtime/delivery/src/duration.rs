@@ -17,9 +17,13 @@ pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total: u64 = 0;
     while !rest.is_empty() {
-        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|&end| end > 0)?;
+        let number = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .filter(|&end| end > 0)?;
         let (digits, tail) = rest.split_at(number);
-        let unit = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let unit = tail
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit);
         total = total.checked_add(nanoseconds(digits, unit)?)?;
         rest = tail;
@@ -61,7 +65,11 @@ fn nanoseconds(digits: &str, unit: &str) -> Option<u64> {
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
-    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: u64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     let mut nanos = whole.checked_mul(size)?;
     let mut part = size;
     for digit in fraction.bytes() {
@@ -90,13 +98,32 @@ mod tests {
             ("1h2m3s4ms", 3_723_004),
             ("1000us", 1),
         ] {
-            assert_eq!(parse(text), Some(Duration::from_millis(milliseconds)), "{text}");
+            assert_eq!(
+                parse(text),
+                Some(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "s", "1", "-1s", "-1", "1x", "1.2.3s", "1 s", "1s ", "1.5", ".s", "ms5", "99999999999h", "+"] {
+        for text in [
+            "",
+            "s",
+            "1",
+            "-1s",
+            "-1",
+            "1x",
+            "1.2.3s",
+            "1 s",
+            "1s ",
+            "1.5",
+            ".s",
+            "ms5",
+            "99999999999h",
+            "+",
+        ] {
             let expected = (text == "1").then_some(Duration::from_secs(1));
             assert_eq!(parse(text), expected, "{text:?}");
         }

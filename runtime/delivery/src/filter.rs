@@ -43,7 +43,8 @@ impl Filter {
         let trimmed = text.trim();
         let expression = match trimmed.bytes().next() {
             Some(b'{' | b'[') => {
-                let json: Value = serde_json::from_str(trimmed).map_err(|error| format!("this is not JSON: {error}"))?;
+                let json: Value = serde_json::from_str(trimmed)
+                    .map_err(|error| format!("this is not JSON: {error}"))?;
                 match &json {
                     Value::Array(list) => Expression::All(expressions("the filter", list, 0)?),
                     one => expression(one, 0)?,
@@ -51,7 +52,10 @@ impl Filter {
             }
             _ => short(trimmed)?,
         };
-        Ok(Self { text: trimmed.to_owned(), expression })
+        Ok(Self {
+            text: trimmed.to_owned(),
+            expression,
+        })
     }
 
     /// What it means.
@@ -79,7 +83,8 @@ impl fmt::Display for Filter {
 impl Expression {
     fn holds<'a>(&self, attribute: &impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
         let every = |list: &[(String, String)], compare: fn(&str, &str) -> bool| {
-            list.iter().all(|(name, wanted)| attribute(name).is_some_and(|value| compare(&value, wanted)))
+            list.iter()
+                .all(|(name, wanted)| attribute(name).is_some_and(|value| compare(&value, wanted)))
         };
         match self {
             Self::Exact(list) => every(list, |value, wanted| value == wanted),
@@ -96,7 +101,9 @@ fn short(text: &str) -> Result<Expression, String> {
     let mut pairs = Vec::new();
     for pair in text.split(',').map(str::trim) {
         let Some((name, value)) = pair.split_once('=') else {
-            return Err(format!("`{pair}` compares nothing; write `attribute=value`, or a filter as JSON"));
+            return Err(format!(
+                "`{pair}` compares nothing; write `attribute=value`, or a filter as JSON"
+            ));
         };
         pairs.push(compared(name.trim(), value.trim())?);
     }
@@ -105,25 +112,38 @@ fn short(text: &str) -> Result<Expression, String> {
 
 fn expression(json: &Value, depth: usize) -> Result<Expression, String> {
     let Value::Object(object) = json else {
-        return Err(format!("`{json}` is no expression; write an object such as {{\"exact\":{{\"type\":\"…\"}}}}"));
+        return Err(format!(
+            "`{json}` is no expression; write an object such as {{\"exact\":{{\"type\":\"…\"}}}}"
+        ));
     };
     let mut dialects = object.iter();
     let (Some((dialect, inside)), None) = (dialects.next(), dialects.next()) else {
-        return Err(format!("an expression has one dialect, this one has {}; join several by all or any", object.len()));
+        return Err(format!(
+            "an expression has one dialect, this one has {}; join several by all or any",
+            object.len()
+        ));
     };
     if depth >= DEEPEST {
-        return Err(format!("expressions stand more than {DEEPEST} deep in one another; make it flatter"));
+        return Err(format!(
+            "expressions stand more than {DEEPEST} deep in one another; make it flatter"
+        ));
     }
     match (dialect.as_str(), inside) {
         ("exact", Value::Object(map)) => comparisons(dialect, map).map(Expression::Exact),
         ("prefix", Value::Object(map)) => comparisons(dialect, map).map(Expression::Prefix),
         ("suffix", Value::Object(map)) => comparisons(dialect, map).map(Expression::Suffix),
-        ("exact" | "prefix" | "suffix", _) => Err(format!("`{dialect}` takes an object of attributes and their values")),
+        ("exact" | "prefix" | "suffix", _) => Err(format!(
+            "`{dialect}` takes an object of attributes and their values"
+        )),
         ("all", Value::Array(list)) => expressions(dialect, list, depth + 1).map(Expression::All),
         ("any", Value::Array(list)) => expressions(dialect, list, depth + 1).map(Expression::Any),
         ("all" | "any", _) => Err(format!("`{dialect}` takes an array of expressions")),
-        ("not", inside) => expression(inside, depth + 1).map(Box::new).map(Expression::Not),
-        (other, _) => Err(format!("there is no dialect `{other}`; use exact, prefix, suffix, all, any or not")),
+        ("not", inside) => expression(inside, depth + 1)
+            .map(Box::new)
+            .map(Expression::Not),
+        (other, _) => Err(format!(
+            "there is no dialect `{other}`; use exact, prefix, suffix, all, any or not"
+        )),
     }
 }
 
@@ -136,11 +156,15 @@ fn expressions(dialect: &str, list: &[Value], depth: usize) -> Result<Vec<Expres
 
 fn comparisons(dialect: &str, map: &Map<String, Value>) -> Result<Vec<(String, String)>, String> {
     if map.is_empty() {
-        return Err(format!("{dialect} compares nothing; write at least one attribute"));
+        return Err(format!(
+            "{dialect} compares nothing; write at least one attribute"
+        ));
     }
     let pair = |(name, value): (&String, &Value)| match value {
         Value::String(value) => compared(name, value),
-        other => Err(format!("`{name}` is compared with {other}; write it as a string, \"{other}\"")),
+        other => Err(format!(
+            "`{name}` is compared with {other}; write it as a string, \"{other}\""
+        )),
     };
     map.iter().map(pair).collect()
 }
@@ -148,10 +172,14 @@ fn comparisons(dialect: &str, map: &Map<String, Value>) -> Result<Vec<(String, S
 fn compared(name: &str, value: &str) -> Result<(String, String), String> {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     if name == "data" {
-        return Err("filters see attributes, never data; compare the type or an extension".to_owned());
+        return Err(
+            "filters see attributes, never data; compare the type or an extension".to_owned(),
+        );
     }
     if name.is_empty() || !name.chars().all(legal) {
-        return Err(format!("`{name}` cannot be an attribute; use lower-case letters and digits"));
+        return Err(format!(
+            "`{name}` cannot be an attribute; use lower-case letters and digits"
+        ));
     }
     if value.is_empty() {
         return Err(format!("`{name}` is compared with nothing; write a value"));

@@ -20,7 +20,13 @@ pub fn short_hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 /// The id of a reply that has none of its own: of its cause's source and id, the function, and its index in the answer.
 pub fn reply(source: &str, id: &str, function: &str, index: usize) -> String {
     let index = (index as u64).to_be_bytes();
-    hash([b"reply".as_slice(), source.as_bytes(), id.as_bytes(), function.as_bytes(), &index])
+    hash([
+        b"reply".as_slice(),
+        source.as_bytes(),
+        id.as_bytes(),
+        function.as_bytes(),
+        &index,
+    ])
 }
 
 /// What makes the publication of a reply known to a broker when it is repeated (`Nats-Msg-Id`): its subject, the position
@@ -29,20 +35,45 @@ pub fn reply(source: &str, id: &str, function: &str, index: usize) -> String {
 pub fn publication(subject: &str, log: &str, offset: u64, reply: &Event) -> String {
     let [id, ty] = [reply.id(), reply.ty()].map(str::as_bytes);
     let offset = offset.to_be_bytes();
-    hash([b"publication".as_slice(), subject.as_bytes(), log.as_bytes(), &offset, id, ty, reply.data().bytes()])
+    hash([
+        b"publication".as_slice(),
+        subject.as_bytes(),
+        log.as_bytes(),
+        &offset,
+        id,
+        ty,
+        reply.data().bytes(),
+    ])
 }
 
 /// The same for a dead letter: the function, and log, offset and time of the message it ends. A log that was made anew
 /// counts from one again; the time tells the two apart.
-pub fn letter(namespace: &str, function: &str, log: &str, offset: u64, time: Option<SystemTime>) -> String {
-    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+pub fn letter(
+    namespace: &str,
+    function: &str,
+    log: &str,
+    offset: u64,
+    time: Option<SystemTime>,
+) -> String {
+    let since = time
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default();
     let (offset, nanos) = (offset.to_be_bytes(), since.as_nanos().to_be_bytes());
-    hash([b"letter".as_slice(), namespace.as_bytes(), function.as_bytes(), log.as_bytes(), &offset, &nanos])
+    hash([
+        b"letter".as_slice(),
+        namespace.as_bytes(),
+        function.as_bytes(),
+        log.as_bytes(),
+        &offset,
+        &nanos,
+    ])
 }
 
 /// The same for a letter that is put back: log and offset of the letter, and when it was stored.
 pub fn put_back(log: &str, offset: u64, time: Option<SystemTime>) -> String {
-    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let since = time
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default();
     let (offset, nanos) = (offset.to_be_bytes(), since.as_nanos().to_be_bytes());
     hash([b"put-back".as_slice(), log.as_bytes(), &offset, &nanos])
 }
@@ -84,7 +115,13 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_together() {
-        let hashes = [of(&["ab", "c"]), of(&["a", "bc"]), of(&["abc"]), of(&["abc", ""]), of(&["", "abc"])];
+        let hashes = [
+            of(&["ab", "c"]),
+            of(&["a", "bc"]),
+            of(&["abc"]),
+            of(&["abc", ""]),
+            of(&["", "abc"]),
+        ];
         for (index, one) in hashes.iter().enumerate() {
             assert!(hashes[index + 1..].iter().all(|other| other != one));
         }

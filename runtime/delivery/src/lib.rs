@@ -10,6 +10,8 @@ pub mod broker;
 pub mod call;
 #[cfg(feature = "engine")]
 pub mod clock;
+#[cfg(feature = "engine")]
+pub mod dead_letter;
 pub mod duration;
 pub mod filter;
 pub mod ids;

@@ -25,7 +25,9 @@ pub(super) fn judge(answer: &Answer) -> Option<State> {
 
 /// The gateway's own words bear no mark (its `handlers/scaling.go`, `handlers/forwarding_proxy.go`, faas-netes' `main.go`).
 fn unmarked(answer: &Answer, status: u16) -> Option<State> {
-    let nothing = answer.body.is_empty() && !answer.oversized && !answer.headers.contains_key(http::header::CONTENT_TYPE);
+    let nothing = answer.body.is_empty()
+        && !answer.oversized
+        && !answer.headers.contains_key(http::header::CONTENT_TYPE);
     match status {
         404 | 500 if answer.body.starts_with(b"error finding function") => Some(State::Down),
         405 if answer.body.starts_with(b"Function invocations disabled") => Some(State::Down),

@@ -86,15 +86,27 @@ impl Verdict {
     pub fn of(outcome: &Outcome, rules: &Rules<'_>, now: SystemTime) -> Self {
         match Unavailable::of(outcome, now) {
             Ok(answer) => Self::of_answer(answer, rules, now),
-            Err(Silence::TimedOut) => Self::of_status(504, None, "no answer by the deadline".to_owned(), rules.codes),
+            Err(Silence::TimedOut) => Self::of_status(
+                504,
+                None,
+                "no answer by the deadline".to_owned(),
+                rules.codes,
+            ),
             Err(Silence::Unavailable(unavailable)) => Self::Unavailable(unavailable),
         }
     }
 
     /// Judges a status alone, with the wait that came with it.
-    pub(crate) fn of_status(status: u16, after: Option<Duration>, reason: String, codes: &Codes) -> Self {
+    pub(crate) fn of_status(
+        status: u16,
+        after: Option<Duration>,
+        reason: String,
+        codes: &Codes,
+    ) -> Self {
         match status {
-            200..=299 => Self::Done { replies: Vec::new() },
+            200..=299 => Self::Done {
+                replies: Vec::new(),
+            },
             503 if after.is_some() => Self::Retry { after, reason },
             _ if codes.contains(status) => Self::Retry { after, reason },
             _ => Self::Reject { reason },
@@ -106,7 +118,12 @@ impl Verdict {
         if matches!(status, 200 | 201) && rules.replies {
             return replies(answer, rules.limits);
         }
-        Self::of_status(status, retry_after(&answer.headers, now), said(answer), rules.codes)
+        Self::of_status(
+            status,
+            retry_after(&answer.headers, now),
+            said(answer),
+            rules.codes,
+        )
     }
 }
 
@@ -134,19 +151,29 @@ impl Unavailable {
             Outcome::Refused(reason) => (State::Down, reason),
             Outcome::Cut(reason) | Outcome::CutShort(reason) => (State::Died, reason),
         };
-        Err(Silence::Unavailable(Self { state, after: None, reason: reason.clone() }))
+        Err(Silence::Unavailable(Self {
+            state,
+            after: None,
+            reason: reason.clone(),
+        }))
     }
 }
 
 fn replies(answer: &Answer, limits: &Limits) -> Verdict {
     if answer.oversized {
-        return Verdict::Reject { reason: format!("its answer is larger than {} bytes", limits.body) };
+        return Verdict::Reject {
+            reason: format!("its answer is larger than {} bytes", limits.body),
+        };
     }
     match openfaas_cloudevents::http::decode(&answer.headers, answer.body.clone(), limits) {
-        Ok(Message::Event(event)) => Verdict::Done { replies: vec![event] },
+        Ok(Message::Event(event)) => Verdict::Done {
+            replies: vec![event],
+        },
         Ok(Message::Batch(replies)) => Verdict::Done { replies },
         Ok(Message::Other) if answer.body.is_empty() || answer.status.as_u16() != 200 => {
-            Verdict::Done { replies: Vec::new() }
+            Verdict::Done {
+                replies: Vec::new(),
+            }
         }
         Ok(Message::Other) => {
             let data = Data::opaque(answer.body.clone());
@@ -156,10 +183,17 @@ fn replies(answer: &Answer, limits: &Limits) -> Verdict {
                 Some(media_type) => reply.with_datacontenttype(media_type),
                 None => reply,
             };
-            Verdict::Done { replies: vec![reply] }
+            Verdict::Done {
+                replies: vec![reply],
+            }
         }
-        Err(error) if error.is_too_large() => Verdict::Reject { reason: format!("its reply is too large: {error}") },
-        Err(error) => Verdict::Retry { after: None, reason: format!("its reply is a broken CloudEvent: {error}") },
+        Err(error) if error.is_too_large() => Verdict::Reject {
+            reason: format!("its reply is too large: {error}"),
+        },
+        Err(error) => Verdict::Retry {
+            after: None,
+            reason: format!("its reply is a broken CloudEvent: {error}"),
+        },
     }
 }
 
@@ -169,7 +203,11 @@ fn said(answer: &Answer) -> String {
     let start = &answer.body[..answer.body.len().min(SHOWN)];
     let text = String::from_utf8_lossy(start);
     let text = text.trim().replace(|c: char| c.is_control(), " ");
-    if text.is_empty() { format!("answered {}", answer.status) } else { format!("answered {}: {text}", answer.status) }
+    if text.is_empty() {
+        format!("answered {}", answer.status)
+    } else {
+        format!("answered {}: {text}", answer.status)
+    }
 }
 
 impl fmt::Display for State {

@@ -44,7 +44,10 @@ mod tests {
 
     #[test]
     fn a_number_beyond_all_bounds_is_still_a_long_wait() {
-        assert_eq!(asked("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
+        assert_eq!(
+            asked("99999999999999999999999"),
+            Some(Duration::from_secs(u64::MAX))
+        );
     }
 
     #[test]

@@ -34,28 +34,46 @@ pub enum BatchVerdict {
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventVerdict {
     /// As if it had been sent alone.
-    Tried(Verdict),
+    Tried {
+        /// The status of its entry; 503 where that was a 424 for nothing.
+        status: u16,
+        /// What it means.
+        verdict: Verdict,
+    },
     /// It waits for an earlier one of its `partitionkey`. Costs nothing.
     NotTried,
 }
 
 impl BatchVerdict {
     /// Judges what came of a call with these events. `now` is the time of day, for a Retry-After that is a date.
-    pub fn of<E: Borrow<Event>>(events: &[E], outcome: &Outcome, rules: &Rules<'_>, now: SystemTime) -> Self {
+    pub fn of<E: Borrow<Event>>(
+        events: &[E],
+        outcome: &Outcome,
+        rules: &Rules<'_>,
+        now: SystemTime,
+    ) -> Self {
         let answer = match Unavailable::of(outcome, now) {
             Ok(answer) => answer,
             Err(Silence::Unavailable(unavailable)) => return Self::Unavailable(unavailable),
             Err(Silence::TimedOut) => {
-                return Self::Split { after: None, reason: "no answer by the deadline".to_owned() };
+                return Self::Split {
+                    after: None,
+                    reason: "no answer by the deadline".to_owned(),
+                };
             }
         };
         match answer.status.as_u16() {
-            207 if answer.oversized => Self::Split { after: None, reason: "its answer is too large".to_owned() },
+            207 if answer.oversized => Self::Split {
+                after: None,
+                reason: "its answer is too large".to_owned(),
+            },
             207 => match entries(answer, events.len()) {
                 Ok(entries) => Self::Settled(settle(events, entries, rules)),
                 Err(reason) => Self::Unsupported { reason },
             },
-            200..=299 | 400 | 415 | 422 => Self::Unsupported { reason: format!("answered {} to a batch", answer.status) },
+            200..=299 | 400 | 415 | 422 => Self::Unsupported {
+                reason: format!("answered {} to a batch", answer.status),
+            },
             _ => Self::Split {
                 after: retry_after(&answer.headers, now),
                 reason: format!("answered {} to a batch", answer.status),
@@ -69,20 +87,30 @@ fn entries(answer: &Answer, events: usize) -> Result<Vec<Entry>, String> {
     let BatchAnswer { results } = serde_json::from_slice(&answer.body)
         .map_err(|error| format!("answered a 207 that cannot be read: {error}"))?;
     if results.len() != events {
-        return Err(format!("answered {} results for {events} events", results.len()));
+        return Err(format!(
+            "answered {} results for {events} events",
+            results.len()
+        ));
     }
     for (index, entry) in results.iter().enumerate() {
         if !(200..=599).contains(&entry.status) {
             return Err(format!("result {index} has the status {}", entry.status));
         }
-        if entry.retry_after.is_some_and(|seconds| Duration::try_from_secs_f64(seconds).is_err()) {
+        if entry
+            .retry_after
+            .is_some_and(|seconds| Duration::try_from_secs_f64(seconds).is_err())
+        {
             return Err(format!("result {index} has a retryAfter that is no wait"));
         }
     }
     Ok(results)
 }
 
-fn settle<E: Borrow<Event>>(events: &[E], entries: Vec<Entry>, rules: &Rules<'_>) -> Vec<EventVerdict> {
+fn settle<E: Borrow<Event>>(
+    events: &[E],
+    entries: Vec<Entry>,
+    rules: &Rules<'_>,
+) -> Vec<EventVerdict> {
     let mut held: Vec<Cow<'_, str>> = Vec::new();
     let mut verdicts = Vec::with_capacity(events.len());
     for (event, entry) in events.iter().zip(entries) {
@@ -92,19 +120,25 @@ fn settle<E: Borrow<Event>>(events: &[E], entries: Vec<Entry>, rules: &Rules<'_>
             verdicts.push(EventVerdict::NotTried);
             continue;
         }
-        let verdict = verdict(entry, rules);
+        // Where nothing before it is to be retried, nothing kept it from being tried.
+        let status = if entry.status == 424 {
+            503
+        } else {
+            entry.status
+        };
+        let verdict = verdict(status, entry, rules);
         if let (Verdict::Retry { .. }, Some(key), false) = (&verdict, key, waits) {
             held.push(key);
         }
-        verdicts.push(EventVerdict::Tried(verdict));
+        verdicts.push(EventVerdict::Tried { status, verdict });
     }
     verdicts
 }
 
-fn verdict(entry: Entry, rules: &Rules<'_>) -> Verdict {
-    let after = entry.retry_after.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    // Nothing before it is to be retried, so nothing kept it from being tried.
-    let status = if entry.status == 424 { 503 } else { entry.status };
+fn verdict(status: u16, entry: Entry, rules: &Rules<'_>) -> Verdict {
+    let after = entry
+        .retry_after
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let reason = match entry.error {
         Some(error) if !error.is_empty() => format!("answered {}: {error}", entry.status),
         _ => format!("answered {}", entry.status),
@@ -112,11 +146,18 @@ fn verdict(entry: Entry, rules: &Rules<'_>) -> Verdict {
     let (200 | 201, true, Some(events)) = (status, rules.replies, entry.events) else {
         return Verdict::of_status(status, after, reason, rules.codes);
     };
-    let replies: Result<Vec<Event>, _> =
-        events.iter().map(|event| json::decode_within(event.get().to_owned().into(), rules.limits)).collect();
+    let replies: Result<Vec<Event>, _> = events
+        .iter()
+        .map(|event| json::decode_within(event.get().to_owned().into(), rules.limits))
+        .collect();
     match replies {
         Ok(replies) => Verdict::Done { replies },
-        Err(error) if error.is_too_large() => Verdict::Reject { reason: format!("its reply is too large: {error}") },
-        Err(error) => Verdict::Retry { after: None, reason: format!("its reply is a broken CloudEvent: {error}") },
+        Err(error) if error.is_too_large() => Verdict::Reject {
+            reason: format!("its reply is too large: {error}"),
+        },
+        Err(error) => Verdict::Retry {
+            after: None,
+            reason: format!("its reply is a broken CloudEvent: {error}"),
+        },
     }
 }

@@ -23,7 +23,11 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<Box<RawValue>>>,
     /// The wait that a retry asks for, in seconds; may have a fraction.
-    #[serde(default, rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "retryAfter",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub retry_after: Option<f64>,
     /// Why, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,7 +44,12 @@ impl BatchAnswer {
 impl Entry {
     /// Only a status.
     pub fn new(status: u16) -> Self {
-        Self { status, events: None, retry_after: None, error: None }
+        Self {
+            status,
+            events: None,
+            retry_after: None,
+            error: None,
+        }
     }
 
     /// Done, nothing to say: 204.
@@ -57,18 +66,28 @@ impl Entry {
             return Ok(Self::done());
         }
         let events = replies.iter().map(raw).collect::<Result<_, _>>()?;
-        Ok(Self { events: Some(events), ..Self::new(200) })
+        Ok(Self {
+            events: Some(events),
+            ..Self::new(200)
+        })
     }
 
     /// Again, after a while: 503.
     pub fn retry(after: Option<Duration>, error: impl Into<String>) -> Self {
         let retry_after = after.map(|after| after.as_secs_f64());
-        Self { retry_after, error: Some(error.into()), ..Self::new(503) }
+        Self {
+            retry_after,
+            error: Some(error.into()),
+            ..Self::new(503)
+        }
     }
 
     /// Never: 422.
     pub fn rejected(error: impl Into<String>) -> Self {
-        Self { error: Some(error.into()), ..Self::new(422) }
+        Self {
+            error: Some(error.into()),
+            ..Self::new(422)
+        }
     }
 
     /// Not tried, because an earlier one of its `partitionkey` is to be retried: 424.

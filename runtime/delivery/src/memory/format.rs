@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use openfaas_cloudevents::{Event, Limits, http as binding};
 
-use crate::broker::{Decoded, Header, Message, Publication};
+use crate::broker::{Decoded, Header, Message, Position, Publication};
+use crate::dead_letter;
 use crate::reply::record_key;
 use crate::wiring::Format;
 use crate::wrap;
@@ -24,12 +25,11 @@ pub(super) fn decode(message: &Message) -> Decoded {
     match binding::decode(&headers, body, &Limits::default()) {
         Ok(binding::Message::Event(event)) => Decoded::Event(event),
         Ok(binding::Message::Batch(_)) => Decoded::Broken("a batch of events cannot be one message".into()),
-        Ok(binding::Message::Other) => Decoded::Event(wrap::from_broker(
-            &message.position.log,
-            message.position.offset,
-            message.header("content-type"),
-            message.body.clone(),
-        )),
+        Ok(binding::Message::Other) => {
+            let Position { log, offset } = dead_letter::identity(message);
+            let content_type = message.header("content-type");
+            Decoded::Event(wrap::from_broker(&log, offset, content_type, message.body.clone()))
+        }
         Err(error) => Decoded::Broken(error.to_string()),
     }
 }

@@ -38,7 +38,12 @@ impl Cause {
     /// What a reply takes from `event`. `key` is its order key as the broker knows it ([`order_key`](super::order_key));
     /// `None` is its `partitionkey`.
     pub fn of<T>(event: &Event<T>, key: Option<&str>) -> Self {
-        let text = |name: &str| event.text(name).filter(|text| !text.is_empty()).map(|text| text.into_owned());
+        let text = |name: &str| {
+            event
+                .text(name)
+                .filter(|text| !text.is_empty())
+                .map(|text| text.into_owned())
+        };
         Self {
             id: event.id().to_owned(),
             source: event.source().to_owned(),
@@ -61,12 +66,23 @@ impl Cause {
 /// cause's source and id, the function and the reply's index), `source` (`/function/<function>`), `partitionkey` (the
 /// cause's order key). `span`, the one that made the replies, becomes `traceparent` and `tracestate` where they have none,
 /// or only their cause's.
-pub fn stamp(replies: Vec<Event>, cause: &Cause, function: &str, span: Option<&TraceContext>) -> Vec<Event> {
+pub fn stamp(
+    replies: Vec<Event>,
+    cause: &Cause,
+    function: &str,
+    span: Option<&TraceContext>,
+) -> Vec<Event> {
     let stamped = |(index, reply)| one(index, reply, cause, function, span);
     replies.into_iter().enumerate().map(stamped).collect()
 }
 
-fn one(index: usize, mut reply: Event, cause: &Cause, function: &str, span: Option<&TraceContext>) -> Event {
+fn one(
+    index: usize,
+    mut reply: Event,
+    cause: &Cause,
+    function: &str,
+    span: Option<&TraceContext>,
+) -> Event {
     if reply.id().is_empty() {
         reply = reply.with_id(ids::reply(&cause.source, &cause.id, function, index));
     }
@@ -75,7 +91,11 @@ fn one(index: usize, mut reply: Event, cause: &Cause, function: &str, span: Opti
     }
     reply = set(reply, CAUSATION, &*cause.id);
     reply = set(reply, CORRELATION, &*cause.correlation);
-    reply = set(reply, HOPS, i32::try_from(cause.next_hop()).unwrap_or(i32::MAX));
+    reply = set(
+        reply,
+        HOPS,
+        i32::try_from(cause.next_hop()).unwrap_or(i32::MAX),
+    );
     if let (None, Some(key)) = (reply.partition_key(), &cause.key) {
         reply = set(reply, PARTITION_KEY, &**key);
     }
@@ -86,7 +106,9 @@ fn one(index: usize, mut reply: Event, cause: &Cause, function: &str, span: Opti
 }
 
 fn trace(mut reply: Event, cause: &Cause, span: &TraceContext) -> Event {
-    let own = reply.text(TRACEPARENT).is_some_and(|own| Some(&*own) != cause.traceparent.as_deref());
+    let own = reply
+        .text(TRACEPARENT)
+        .is_some_and(|own| Some(&*own) != cause.traceparent.as_deref());
     if own {
         return reply;
     }
@@ -103,5 +125,9 @@ fn trace(mut reply: Event, cause: &Cause, span: &TraceContext) -> Event {
 /// Sets an attribute that says something else, and only then: an event that nobody changed leaves as it came.
 fn set(reply: Event, name: &str, value: impl Into<AttributeValue>) -> Event {
     let value = value.into();
-    if reply.text(name).as_deref() == Some(&*value.text()) { reply } else { reply.with_extension(name, value) }
+    if reply.text(name).as_deref() == Some(&*value.text()) {
+        reply
+    } else {
+        reply.with_extension(name, value)
+    }
 }

@@ -15,16 +15,23 @@ pub fn order_key<T>(event: &Event<T>, record_key: Option<&[u8]>) -> Option<Strin
         return Some(key.into_owned());
     }
     let key = record_key.filter(|key| !key.is_empty())?;
-    let text = std::str::from_utf8(key).ok().filter(|text| can_be_attribute(text));
+    let text = std::str::from_utf8(key)
+        .ok()
+        .filter(|text| can_be_attribute(text));
     Some(text.map_or_else(|| STANDARD.encode(key), str::to_owned))
 }
 
 fn can_be_attribute(text: &str) -> bool {
     let plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
-    plain || Event::new(PARTITION_KEY, ()).set_attribute(PARTITION_KEY, text).is_ok()
+    plain
+        || Event::new(PARTITION_KEY, ())
+            .set_attribute(PARTITION_KEY, text)
+            .is_ok()
 }
 
 /// The record key under which an event is published: its `partitionkey`.
 pub fn record_key<T>(event: &Event<T>) -> Option<Bytes> {
-    event.partition_key().map(|key| Bytes::from(key.into_owned()))
+    event
+        .partition_key()
+        .map(|key| Bytes::from(key.into_owned()))
 }

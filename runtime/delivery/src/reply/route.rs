@@ -73,11 +73,19 @@ pub fn finish(
     check(&replies, cause, wiring.max_hops)?;
     let reply = |(index, event): (usize, Event)| {
         let Some(topic) = wiring.replies.route(event.ty()) else {
-            return Err(ReplyError::NoTopic { index, ty: event.ty().to_owned() });
+            return Err(ReplyError::NoTopic {
+                index,
+                ty: event.ty().to_owned(),
+            });
         };
         let (topic, size) = (topic.to_owned(), size(&event));
         match limit(&topic) {
-            Some(limit) if size > limit => Err(ReplyError::TooLarge { index, topic, size, limit }),
+            Some(limit) if size > limit => Err(ReplyError::TooLarge {
+                index,
+                topic,
+                size,
+                limit,
+            }),
             _ => Ok(Reply { topic, event }),
         }
     };
@@ -90,16 +98,24 @@ pub fn finish(
 /// The first that is not.
 pub fn check(replies: &[Event], cause: &Cause, max_hops: u32) -> Result<(), ReplyError> {
     if !replies.is_empty() && cause.next_hop() > max_hops {
-        return Err(ReplyError::TooManyHops { hops: cause.next_hop(), limit: max_hops });
+        return Err(ReplyError::TooManyHops {
+            hops: cause.next_hop(),
+            limit: max_hops,
+        });
     }
     for (index, reply) in replies.iter().enumerate() {
-        reply.validate().map_err(|error| ReplyError::Invalid { index, error })?;
+        reply
+            .validate()
+            .map_err(|error| ReplyError::Invalid { index, error })?;
     }
     Ok(())
 }
 
 /// What an event takes in binary mode: names and values of its attributes, and its data.
 fn size(event: &Event) -> usize {
-    let attributes: usize = event.attributes().map(|(name, value)| name.len() + value.text().len()).sum();
+    let attributes: usize = event
+        .attributes()
+        .map(|(name, value)| name.len() + value.text().len())
+        .sum();
     attributes + event.data().bytes().len()
 }

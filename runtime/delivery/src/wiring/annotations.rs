@@ -158,7 +158,11 @@ pub struct Misspelt {
 /// Those of `names` that stand under `events.` or `com.openfaas.retry.` or come within two letters of a known one, and
 /// are not known. Other people's annotations are none of ours.
 pub fn misspelt<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Misspelt> {
-    names.into_iter().filter(|name| KNOWN.iter().all(|known| known.name != *name)).filter_map(suspect).collect()
+    names
+        .into_iter()
+        .filter(|name| KNOWN.iter().all(|known| known.name != *name))
+        .filter_map(suspect)
+        .collect()
 }
 
 fn suspect(name: &str) -> Option<Misspelt> {
@@ -170,7 +174,10 @@ fn suspect(name: &str) -> Option<Misspelt> {
     let ours = lower.starts_with("events.") || lower.starts_with("com.openfaas.retry.");
     let near = distance <= if nearest == TOPIC { 1 } else { 2 };
     let guess = near || (ours && distance <= nearest.len() / 3);
-    (ours || near).then(|| Misspelt { name: name.to_owned(), meant: guess.then_some(nearest) })
+    (ours || near).then(|| Misspelt {
+        name: name.to_owned(),
+        meant: guess.then_some(nearest),
+    })
 }
 
 /// Levenshtein's distance, by bytes.
@@ -201,7 +208,10 @@ mod tests {
         ] {
             assert_eq!(environment_name(annotation), name);
         }
-        let mut names: Vec<String> = KNOWN.iter().map(|known| environment_name(known.name)).collect();
+        let mut names: Vec<String> = KNOWN
+            .iter()
+            .map(|known| environment_name(known.name))
+            .collect();
         names.sort();
         names.dedup();
         assert_eq!(names.len(), KNOWN.len());
@@ -210,18 +220,32 @@ mod tests {
     #[test]
     fn a_misspelt_annotation_is_found_with_what_was_meant() {
         let meant = |name: &str| misspelt([name]).first().map(|found| found.meant);
-        assert_eq!(meant("events.reply-topik"), Some(Some("events.reply-topic")));
+        assert_eq!(
+            meant("events.reply-topik"),
+            Some(Some("events.reply-topic"))
+        );
         assert_eq!(meant("events.replytopic"), Some(Some("events.reply-topic")));
         assert_eq!(meant("events.batch_size"), Some(Some("events.batch-size")));
         assert_eq!(meant("Events.Order"), Some(Some("events.order")));
         assert_eq!(meant("topics"), Some(Some("topic")));
-        assert_eq!(meant("com.openfaas.retry.max-wait"), Some(Some("com.openfaas.retry.max_wait")));
+        assert_eq!(
+            meant("com.openfaas.retry.max-wait"),
+            Some(Some("com.openfaas.retry.max_wait"))
+        );
         assert_eq!(meant("events.something-else-entirely"), Some(None));
     }
 
     #[test]
     fn known_and_foreign_annotations_are_left_alone() {
-        let foreign = ["com.openfaas.scale.min", "prometheus.io.scrape", "schedule", "team"];
-        assert_eq!(misspelt(KNOWN.iter().map(|known| known.name).chain(foreign)), []);
+        let foreign = [
+            "com.openfaas.scale.min",
+            "prometheus.io.scrape",
+            "schedule",
+            "team",
+        ];
+        assert_eq!(
+            misspelt(KNOWN.iter().map(|known| known.name).chain(foreign)),
+            []
+        );
     }
 }

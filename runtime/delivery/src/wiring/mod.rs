@@ -109,7 +109,11 @@ impl Wiring {
     pub const MAX_HOPS: u32 = crate::reply::HOP_LIMIT;
 
     /// A function on these topics, with the default of every other annotation.
-    pub fn new<T: Into<String>>(function: &str, namespace: &str, topics: impl IntoIterator<Item = T>) -> Self {
+    pub fn new<T: Into<String>>(
+        function: &str,
+        namespace: &str,
+        topics: impl IntoIterator<Item = T>,
+    ) -> Self {
         Self {
             function: function.to_owned(),
             namespace: namespace.to_owned(),

@@ -27,7 +27,10 @@ pub fn durable(namespace: &str, function: &str, topic: &str) -> String {
     if !ambiguous && plain.len() <= LONGEST && plain.chars().all(legal) {
         return plain;
     }
-    let mut name: String = plain.chars().map(|c| if legal(c) { c } else { '-' }).collect();
+    let mut name: String = plain
+        .chars()
+        .map(|c| if legal(c) { c } else { '-' })
+        .collect();
     name.truncate(LONGEST - 9);
     let hash = short_hash([namespace, function, topic].map(str::as_bytes));
     format!("{name}-{hash}")
@@ -35,7 +38,8 @@ pub fn durable(namespace: &str, function: &str, topic: &str) -> String {
 
 fn looks_hashed(name: &str) -> bool {
     let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-    name.rsplit_once('-').is_some_and(|(_, end)| end.len() == 8 && end.chars().all(hex))
+    name.rsplit_once('-')
+        .is_some_and(|(_, end)| end.len() == 8 && end.chars().all(hex))
 }
 
 #[cfg(test)]
@@ -47,7 +51,10 @@ mod tests {
     #[test]
     fn names_are_what_brokers_keep() {
         assert_eq!(group("openfaas-fn", "order"), "openfaas.openfaas-fn.order");
-        assert_eq!(dead_letter_topic("openfaas-fn", "order"), "dead-letter.openfaas-fn.order");
+        assert_eq!(
+            dead_letter_topic("openfaas-fn", "order"),
+            "dead-letter.openfaas-fn.order"
+        );
         for (topic, name) in [
             ("orders", "openfaas-fn_order_orders"),
             ("orders_new", "openfaas-fn_order_orders_new"),
@@ -62,7 +69,10 @@ mod tests {
     #[test]
     fn parts_never_run_together() {
         assert_ne!(durable("ns", "a_b", "c"), durable("ns", "a", "b_c"));
-        assert_ne!(durable("ns", "a", "orders.new"), durable("ns", "a", "orders-new"));
+        assert_ne!(
+            durable("ns", "a", "orders.new"),
+            durable("ns", "a", "orders-new")
+        );
         let hashed = durable("ns", "a", "orders.new");
         let copy = hashed.strip_prefix("ns_a_").unwrap();
         assert_ne!(durable("ns", "a", copy), hashed);

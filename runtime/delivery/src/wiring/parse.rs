@@ -8,7 +8,10 @@ use openfaas_cloudevents::timestamp;
 
 use super::annotations as name;
 use super::topic::{self, Use};
-use super::{Broker, Codes, Format, Order, ReplyTopics, RetryPolicy, Start, Wiring, WiringError, covers, environment_name};
+use super::{
+    Broker, Codes, Format, Order, ReplyTopics, RetryPolicy, Start, Wiring, WiringError, covers,
+    environment_name,
+};
 use crate::duration;
 use crate::filter::Filter;
 
@@ -26,7 +29,12 @@ impl Wiring {
         annotations: &BTreeMap<String, String>,
     ) -> Result<Option<Self>, Vec<WiringError>> {
         let lookup = |annotation: &str| annotations.get(annotation).cloned();
-        Reader { lookup, shown: str::to_owned, errors: Vec::new() }.wiring(function, namespace)
+        Reader {
+            lookup,
+            shown: str::to_owned,
+            errors: Vec::new(),
+        }
+        .wiring(function, namespace)
     }
 
     /// The same from [environment variables](environment_name), for a function that has a door of its own.
@@ -39,7 +47,12 @@ impl Wiring {
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, Vec<WiringError>> {
         let lookup = |annotation: &str| lookup(&environment_name(annotation));
-        Reader { lookup, shown: environment_name, errors: Vec::new() }.wiring(function, namespace)
+        Reader {
+            lookup,
+            shown: environment_name,
+            errors: Vec::new(),
+        }
+        .wiring(function, namespace)
     }
 
     /// The annotations that make this wiring, without those that say what holds anyway.
@@ -53,30 +66,88 @@ impl Wiring {
         };
         let broker = self.broker.map_or("", Broker::name);
         differs(name::BROKER, self.broker.is_some(), broker.to_owned());
-        differs(name::REPLY_TOPIC, !self.replies.is_empty(), self.replies.to_string());
-        differs(name::DEAD_LETTER_TOPIC, self.dead_letters != default.dead_letters, self.dead_letters.clone());
-        let filter = self.filter.as_ref().map_or_else(String::new, ToString::to_string);
+        differs(
+            name::REPLY_TOPIC,
+            !self.replies.is_empty(),
+            self.replies.to_string(),
+        );
+        differs(
+            name::DEAD_LETTER_TOPIC,
+            self.dead_letters != default.dead_letters,
+            self.dead_letters.clone(),
+        );
+        let filter = self
+            .filter
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
         differs(name::FILTER, self.filter.is_some(), filter);
-        differs(name::ORDER, self.order != default.order, self.order.name().to_owned());
+        differs(
+            name::ORDER,
+            self.order != default.order,
+            self.order.name().to_owned(),
+        );
         differs(name::START, self.start != default.start, self.start.text());
-        differs(name::CONCURRENCY, self.concurrency != default.concurrency, self.concurrency.to_string());
-        differs(name::WINDOW, self.window != default.window, self.window.to_string());
-        differs(name::BATCH_SIZE, self.batch_size != default.batch_size, self.batch_size.to_string());
+        differs(
+            name::CONCURRENCY,
+            self.concurrency != default.concurrency,
+            self.concurrency.to_string(),
+        );
+        differs(
+            name::WINDOW,
+            self.window != default.window,
+            self.window.to_string(),
+        );
+        differs(
+            name::BATCH_SIZE,
+            self.batch_size != default.batch_size,
+            self.batch_size.to_string(),
+        );
         let linger = duration::format(self.batch_linger);
-        differs(name::BATCH_LINGER, self.batch_linger != default.batch_linger, linger);
-        differs(name::MAX_HOPS, self.max_hops != default.max_hops, self.max_hops.to_string());
-        differs(name::FORMAT, self.format != default.format, self.format.name().to_owned());
+        differs(
+            name::BATCH_LINGER,
+            self.batch_linger != default.batch_linger,
+            linger,
+        );
+        differs(
+            name::MAX_HOPS,
+            self.max_hops != default.max_hops,
+            self.max_hops.to_string(),
+        );
+        differs(
+            name::FORMAT,
+            self.format != default.format,
+            self.format.name().to_owned(),
+        );
         let (retry, usual) = (&self.retry, default.retry);
-        differs(name::ATTEMPTS, retry.attempts != usual.attempts, retry.attempts.to_string());
-        differs(name::CODES, retry.codes != usual.codes, retry.codes.to_string());
-        differs(name::MIN_WAIT, retry.min_wait != usual.min_wait, duration::format(retry.min_wait));
-        differs(name::MAX_WAIT, retry.max_wait != usual.max_wait, duration::format(retry.max_wait));
+        differs(
+            name::ATTEMPTS,
+            retry.attempts != usual.attempts,
+            retry.attempts.to_string(),
+        );
+        differs(
+            name::CODES,
+            retry.codes != usual.codes,
+            retry.codes.to_string(),
+        );
+        differs(
+            name::MIN_WAIT,
+            retry.min_wait != usual.min_wait,
+            duration::format(retry.min_wait),
+        );
+        differs(
+            name::MAX_WAIT,
+            retry.max_wait != usual.max_wait,
+            duration::format(retry.max_wait),
+        );
         set
     }
 
     /// The same as environment variables.
     pub fn to_environment(&self) -> Vec<(String, String)> {
-        self.to_annotations().into_iter().map(|(name, value)| (environment_name(name), value)).collect()
+        self.to_annotations()
+            .into_iter()
+            .map(|(name, value)| (environment_name(name), value))
+            .collect()
     }
 }
 
@@ -129,17 +200,32 @@ struct Reader<L, S> {
 }
 
 impl<L: Fn(&str) -> Option<String>, S: Fn(&str) -> String> Reader<L, S> {
-    fn wiring(mut self, function: &str, namespace: &str) -> Result<Option<Wiring>, Vec<WiringError>> {
+    fn wiring(
+        mut self,
+        function: &str,
+        namespace: &str,
+    ) -> Result<Option<Wiring>, Vec<WiringError>> {
         let broker = self.read(name::BROKER, |text| match text {
             "nats" => Ok(Broker::Nats),
             "kafka" => Ok(Broker::Kafka),
             _ => Err("write nats or kafka, or leave it out".to_owned()),
         });
-        let Some(topics) = self.text(name::TOPIC) else { return Ok(None) };
-        let topics = self.check(name::TOPIC, &topics, |text| topic_list(text, broker)).unwrap_or_default();
-        let mut wiring = Wiring { broker, ..Wiring::new(function, namespace, topics) };
-        self.set(name::REPLY_TOPIC, &mut wiring.replies, |text| ReplyTopics::parse_for(text, broker));
-        self.set(name::DEAD_LETTER_TOPIC, &mut wiring.dead_letters, |text| one_topic(text, broker));
+        let Some(topics) = self.text(name::TOPIC) else {
+            return Ok(None);
+        };
+        let topics = self
+            .check(name::TOPIC, &topics, |text| topic_list(text, broker))
+            .unwrap_or_default();
+        let mut wiring = Wiring {
+            broker,
+            ..Wiring::new(function, namespace, topics)
+        };
+        self.set(name::REPLY_TOPIC, &mut wiring.replies, |text| {
+            ReplyTopics::parse_for(text, broker)
+        });
+        self.set(name::DEAD_LETTER_TOPIC, &mut wiring.dead_letters, |text| {
+            one_topic(text, broker)
+        });
         self.own_dead_letters(&wiring);
         wiring.filter = self.read(name::FILTER, Filter::parse);
         self.set(name::ORDER, &mut wiring.order, |text| match text {
@@ -148,31 +234,54 @@ impl<L: Fn(&str) -> Option<String>, S: Fn(&str) -> String> Reader<L, S> {
             _ => Err("write key or none".to_owned()),
         });
         self.set(name::START, &mut wiring.start, start);
-        self.set(name::CONCURRENCY, &mut wiring.concurrency, |text| number(text, 1..=10_000));
-        self.set(name::WINDOW, &mut wiring.window, |text| number(text, 1..=100_000));
-        self.set(name::BATCH_SIZE, &mut wiring.batch_size, |text| number(text, 1..=10_000));
+        self.set(name::CONCURRENCY, &mut wiring.concurrency, |text| {
+            number(text, 1..=10_000)
+        });
+        self.set(name::WINDOW, &mut wiring.window, |text| {
+            number(text, 1..=100_000)
+        });
+        self.set(name::BATCH_SIZE, &mut wiring.batch_size, |text| {
+            number(text, 1..=10_000)
+        });
         self.set(name::BATCH_LINGER, &mut wiring.batch_linger, linger);
-        self.set(name::MAX_HOPS, &mut wiring.max_hops, |text| number(text, 1..=1_000));
+        self.set(name::MAX_HOPS, &mut wiring.max_hops, |text| {
+            number(text, 1..=1_000)
+        });
         self.set(name::FORMAT, &mut wiring.format, |text| match text {
             "binary" => Ok(Format::Binary),
             "structured" => Ok(Format::Structured),
             _ => Err("write binary or structured".to_owned()),
         });
         wiring.retry = self.retry();
-        if self.errors.is_empty() { Ok(Some(wiring)) } else { Err(self.errors) }
+        if self.errors.is_empty() {
+            Ok(Some(wiring))
+        } else {
+            Err(self.errors)
+        }
     }
 
     fn retry(&mut self) -> RetryPolicy {
         let mut retry = RetryPolicy::default();
-        self.set(name::ATTEMPTS, &mut retry.attempts, |text| number(text, 1..=1_000));
+        self.set(name::ATTEMPTS, &mut retry.attempts, |text| {
+            number(text, 1..=1_000)
+        });
         self.set(name::CODES, &mut retry.codes, Codes::parse);
         self.set(name::MIN_WAIT, &mut retry.min_wait, wait);
         self.set(name::MAX_WAIT, &mut retry.max_wait, wait);
         if retry.min_wait > retry.max_wait {
-            let (min, max) = (duration::format(retry.min_wait), duration::format(retry.max_wait));
-            let written = if self.text(name::MAX_WAIT).is_some() { name::MAX_WAIT } else { name::MIN_WAIT };
+            let (min, max) = (
+                duration::format(retry.min_wait),
+                duration::format(retry.max_wait),
+            );
+            let written = if self.text(name::MAX_WAIT).is_some() {
+                name::MAX_WAIT
+            } else {
+                name::MIN_WAIT
+            };
             let value = self.text(written).unwrap_or_default();
-            let message = format!("the shortest wait is {min} and the longest {max}; let the longest be at least {min}");
+            let message = format!(
+                "the shortest wait is {min} and the longest {max}; let the longest be at least {min}"
+            );
             self.fail(written, &value, message);
         }
         retry
@@ -183,28 +292,50 @@ impl<L: Fn(&str) -> Option<String>, S: Fn(&str) -> String> Reader<L, S> {
         let own = &wiring.dead_letters;
         if let Some(covering) = wiring.topics.iter().find(|topic| covers(topic, own)) {
             let remedy = (self.shown)(name::DEAD_LETTER_TOPIC);
-            let message = format!("`{covering}` covers `{own}`, its own dead letters; set {remedy} to a topic outside of it");
+            let message = format!(
+                "`{covering}` covers `{own}`, its own dead letters; set {remedy} to a topic outside of it"
+            );
             self.fail(name::TOPIC, &wiring.topics.join(","), message);
         }
     }
 
-    fn set<T>(&mut self, annotation: &str, field: &mut T, parse: impl FnOnce(&str) -> Result<T, String>) {
+    fn set<T>(
+        &mut self,
+        annotation: &str,
+        field: &mut T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) {
         if let Some(value) = self.read(annotation, parse) {
             *field = value;
         }
     }
 
-    fn read<T>(&mut self, annotation: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        annotation: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = self.text(annotation)?;
         self.check(annotation, &text, parse)
     }
 
-    fn check<T>(&mut self, annotation: &str, text: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        parse(text).map_err(|message| self.fail(annotation, text, message)).ok()
+    fn check<T>(
+        &mut self,
+        annotation: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        parse(text)
+            .map_err(|message| self.fail(annotation, text, message))
+            .ok()
     }
 
     fn fail(&mut self, annotation: &str, value: &str, message: String) {
-        self.errors.push(WiringError { annotation: (self.shown)(annotation), value: value.to_owned(), message });
+        self.errors.push(WiringError {
+            annotation: (self.shown)(annotation),
+            value: value.to_owned(),
+            message,
+        });
     }
 
     /// The value without white space around it; `None` where nothing is left.
@@ -220,11 +351,17 @@ fn topic_list(text: &str, broker: Option<Broker>) -> Result<Vec<String>, String>
     for topic in topic::split(text) {
         topic::check(topic, broker, Use::Input)?;
         if let Some(other) = topics.iter().find(|other| covers(other, topic)) {
-            return Err(format!("`{other}` and `{topic}` give it the same event twice; keep one of them"));
+            return Err(format!(
+                "`{other}` and `{topic}` give it the same event twice; keep one of them"
+            ));
         }
         topics.push(topic.to_owned());
     }
-    if topics.is_empty() { Err("write at least one topic, or leave it out".to_owned()) } else { Ok(topics) }
+    if topics.is_empty() {
+        Err("write at least one topic, or leave it out".to_owned())
+    } else {
+        Ok(topics)
+    }
 }
 
 fn one_topic(text: &str, broker: Option<Broker>) -> Result<String, String> {
@@ -245,10 +382,17 @@ fn start(text: &str) -> Result<Start, String> {
     }
 }
 
-fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(text: &str, range: RangeInclusive<T>) -> Result<T, String> {
+fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
+    text: &str,
+    range: RangeInclusive<T>,
+) -> Result<T, String> {
     match text.parse() {
         Ok(value) if range.contains(&value) => Ok(value),
-        _ => Err(format!("write a whole number from {} to {}", range.start(), range.end())),
+        _ => Err(format!(
+            "write a whole number from {} to {}",
+            range.start(),
+            range.end()
+        )),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::topic::{self, Use};
 use super::Broker;
+use super::topic::{self, Use};
 
 /// `events.reply-topic`: a list of `[type=]topic`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,18 +31,27 @@ impl ReplyTopics {
         let mut entries: Vec<ReplyTopic> = Vec::new();
         for entry in topic::split(text) {
             // A topic holds no `=`, a type may.
-            let (ty, name) = entry.rsplit_once('=').map_or((None, entry), |(ty, name)| (Some(ty), name));
+            let (ty, name) = entry
+                .rsplit_once('=')
+                .map_or((None, entry), |(ty, name)| (Some(ty), name));
             if name.is_empty() || ty.is_some_and(str::is_empty) {
-                return Err(format!("in `{entry}` one side is empty; write `type=topic`, or a topic alone"));
+                return Err(format!(
+                    "in `{entry}` one side is empty; write `type=topic`, or a topic alone"
+                ));
             }
             topic::check(name, broker, Use::Output)?;
             if entries.iter().any(|other| other.ty.as_deref() == ty) {
                 return Err(match ty {
                     Some(ty) => format!("the type `{ty}` has two topics; keep one"),
-                    None => format!("`{name}` is a second topic without a type; write `type={name}`"),
+                    None => {
+                        format!("`{name}` is a second topic without a type; write `type={name}`")
+                    }
                 });
             }
-            entries.push(ReplyTopic { ty: ty.map(str::to_owned), topic: name.to_owned() });
+            entries.push(ReplyTopic {
+                ty: ty.map(str::to_owned),
+                topic: name.to_owned(),
+            });
         }
         Ok(Self(entries))
     }
@@ -50,7 +59,8 @@ impl ReplyTopics {
     /// Where a reply of this type goes.
     pub fn route(&self, ty: &str) -> Option<&str> {
         let own = self.0.iter().find(|entry| entry.ty.as_deref() == Some(ty));
-        own.or_else(|| self.0.iter().find(|entry| entry.ty.is_none())).map(|entry| entry.topic.as_str())
+        own.or_else(|| self.0.iter().find(|entry| entry.ty.is_none()))
+            .map(|entry| entry.topic.as_str())
     }
 
     /// Whether there is none: answers are not published.
@@ -110,12 +120,17 @@ mod tests {
 
     #[test]
     fn a_type_has_a_topic_of_its_own_and_the_bare_one_is_for_the_rest() {
-        let replies = ReplyTopics::parse("payment.accepted=shipments, audit payment.declined=declined").unwrap();
+        let replies =
+            ReplyTopics::parse("payment.accepted=shipments, audit payment.declined=declined")
+                .unwrap();
         assert_eq!(replies.route("payment.accepted"), Some("shipments"));
         assert_eq!(replies.route("payment.declined"), Some("declined"));
         assert_eq!(replies.route("payment.other"), Some("audit"));
         assert_eq!(replies.topics(), ["shipments", "audit", "declined"]);
-        assert_eq!(replies.to_string(), "payment.accepted=shipments,audit,payment.declined=declined");
+        assert_eq!(
+            replies.to_string(),
+            "payment.accepted=shipments,audit,payment.declined=declined"
+        );
     }
 
     #[test]
@@ -134,11 +149,23 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_with_a_remedy() {
         for (text, message) in [
-            ("=payments", "in `=payments` one side is empty; write `type=topic`, or a topic alone"),
-            ("a=", "in `a=` one side is empty; write `type=topic`, or a topic alone"),
-            ("one two", "`two` is a second topic without a type; write `type=two`"),
+            (
+                "=payments",
+                "in `=payments` one side is empty; write `type=topic`, or a topic alone",
+            ),
+            (
+                "a=",
+                "in `a=` one side is empty; write `type=topic`, or a topic alone",
+            ),
+            (
+                "one two",
+                "`two` is a second topic without a type; write `type=two`",
+            ),
             ("a=one,a=two", "the type `a` has two topics; keep one"),
-            ("out.*", "`out.*` is a pattern, and events are published to one topic; write its name"),
+            (
+                "out.*",
+                "`out.*` is a pattern, and events are published to one topic; write its name",
+            ),
         ] {
             assert_eq!(ReplyTopics::parse(text), Err(message.to_owned()));
         }

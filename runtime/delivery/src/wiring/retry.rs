@@ -36,7 +36,9 @@ impl RetryPolicy {
 
     /// A wait that a Retry-After or `Failure::after` asked for, brought into [`min_wait`, max(`max_wait`, 10 min)].
     pub fn clamp(&self, asked: Duration) -> Duration {
-        asked.min(self.max_wait.max(Self::LONGEST_ASKED)).max(self.min_wait)
+        asked
+            .min(self.max_wait.max(Self::LONGEST_ASKED))
+            .max(self.min_wait)
     }
 }
 
@@ -104,7 +106,9 @@ fn range(code: &str) -> Result<RangeInclusive<u16>, String> {
     }
     match code.parse() {
         Ok(status @ 300..=599) if code.len() == 3 => Ok(status..=status),
-        _ => Err(format!("{code} is no status that can ask for a retry; use 300 to 599, or a class such as 5xx")),
+        _ => Err(format!(
+            "{code} is no status that can ask for a retry; use 300 to 599, or a class such as 5xx"
+        )),
     }
 }
 
@@ -115,7 +119,9 @@ mod tests {
     #[test]
     fn by_default_what_may_pass_is_tried_again() {
         let codes = Codes::default();
-        let retried: Vec<u16> = (100..600).filter(|status| codes.contains(*status)).collect();
+        let retried: Vec<u16> = (100..600)
+            .filter(|status| codes.contains(*status))
+            .collect();
         let expected: Vec<u16> = [408, 409, 425, 429].into_iter().chain(500..600).collect();
         assert_eq!(retried, expected);
         assert_eq!(codes.to_string(), "408,409,425,429,5xx");
@@ -123,15 +129,24 @@ mod tests {
 
     #[test]
     fn codes_are_read_by_comma_or_white_space_and_written_back() {
-        for (text, canonical) in [("503", "503"), ("503, 429", "429,503"), ("5xx 408,408", "408,5xx")] {
+        for (text, canonical) in [
+            ("503", "503"),
+            ("503, 429", "429,503"),
+            ("5xx 408,408", "408,5xx"),
+        ] {
             assert_eq!(Codes::parse(text).unwrap().to_string(), canonical);
         }
-        assert_eq!(Codes::parse(&Codes::default().to_string()), Ok(Codes::default()));
+        assert_eq!(
+            Codes::parse(&Codes::default().to_string()),
+            Ok(Codes::default())
+        );
     }
 
     #[test]
     fn what_is_no_status_is_refused() {
-        for text in ["", " ,", "200", "2xx", "600", "0503", "5x", "-503", "503;504"] {
+        for text in [
+            "", " ,", "200", "2xx", "600", "0503", "5x", "-503", "503;504",
+        ] {
             assert!(Codes::parse(text).is_err(), "{text:?}");
         }
     }
@@ -139,7 +154,9 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest() {
         let policy = RetryPolicy::default();
-        let seconds: Vec<u64> = (0..9).map(|retry| policy.longest_wait(retry).as_secs()).collect();
+        let seconds: Vec<u64> = (0..9)
+            .map(|retry| policy.longest_wait(retry).as_secs())
+            .collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(policy.longest_wait(u32::MAX), policy.max_wait);
     }
@@ -147,11 +164,22 @@ mod tests {
     #[test]
     fn a_wait_that_was_asked_for_is_clamped() {
         let short = RetryPolicy::default();
-        let long = RetryPolicy { max_wait: Duration::from_secs(3600), ..RetryPolicy::default() };
-        for (policy, asked, expected) in
-            [(&short, 0, 1), (&short, 1, 1), (&short, 90, 90), (&short, 3600, 600), (&long, 3600, 3600), (&long, 9999, 3600)]
-        {
-            assert_eq!(policy.clamp(Duration::from_secs(asked)), Duration::from_secs(expected));
+        let long = RetryPolicy {
+            max_wait: Duration::from_secs(3600),
+            ..RetryPolicy::default()
+        };
+        for (policy, asked, expected) in [
+            (&short, 0, 1),
+            (&short, 1, 1),
+            (&short, 90, 90),
+            (&short, 3600, 600),
+            (&long, 3600, 3600),
+            (&long, 9999, 3600),
+        ] {
+            assert_eq!(
+                policy.clamp(Duration::from_secs(asked)),
+                Duration::from_secs(expected)
+            );
         }
     }
 }

@@ -19,7 +19,8 @@ pub fn covers(pattern: &str, topic: &str) -> bool {
 
 /// The entries of a list by comma or white space; empty ones do not count.
 pub(super) fn split(list: &str) -> impl Iterator<Item = &str> {
-    list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty())
+    list.split(|c: char| c == ',' || c.is_whitespace())
+        .filter(|entry| !entry.is_empty())
 }
 
 /// What a topic is written for.
@@ -35,7 +36,9 @@ pub(super) enum Use {
 pub(super) fn check(topic: &str, broker: Option<Broker>, used: Use) -> Result<(), String> {
     let pattern = topic.split('.').any(|token| matches!(token, "*" | ">"));
     if pattern && used == Use::Output {
-        return Err(format!("`{topic}` is a pattern, and events are published to one topic; write its name"));
+        return Err(format!(
+            "`{topic}` is a pattern, and events are published to one topic; write its name"
+        ));
     }
     match broker {
         Some(Broker::Kafka) => kafka(topic),
@@ -48,8 +51,14 @@ pub(super) fn check(topic: &str, broker: Option<Broker>, used: Use) -> Result<()
 /// Kafka's own rule: 1 to 249 of `[a-zA-Z0-9._-]`, and not `.` or `..` (org.apache.kafka.common.internals.Topic).
 fn kafka(topic: &str) -> Result<(), String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if topic.is_empty() || topic.len() > 249 || matches!(topic, "." | "..") || !topic.chars().all(legal) {
-        return Err(format!("Kafka has no topic `{topic}`; use 1 to 249 letters, digits, dots, dashes and underscores"));
+    if topic.is_empty()
+        || topic.len() > 249
+        || matches!(topic, "." | "..")
+        || !topic.chars().all(legal)
+    {
+        return Err(format!(
+            "Kafka has no topic `{topic}`; use 1 to 249 letters, digits, dots, dashes and underscores"
+        ));
     }
     Ok(())
 }
@@ -58,23 +67,40 @@ fn nats(topic: &str) -> Result<(), String> {
     either(topic)?;
     let tokens: Vec<&str> = topic.split('.').collect();
     if tokens.iter().any(|token| token.is_empty()) {
-        return Err(format!("the NATS subject `{topic}` has an empty token; put something between its dots"));
+        return Err(format!(
+            "the NATS subject `{topic}` has an empty token; put something between its dots"
+        ));
     }
     if tokens[..tokens.len() - 1].contains(&">") {
-        return Err(format!("in the NATS subject `{topic}` something follows `>`; let `>` come last"));
+        return Err(format!(
+            "in the NATS subject `{topic}` something follows `>`; let `>` come last"
+        ));
     }
-    if tokens.iter().any(|token| token.len() > 1 && token.contains(['*', '>'])) {
-        return Err(format!("in the NATS subject `{topic}` a wildcard is part of a word; let `*` and `>` stand alone"));
+    if tokens
+        .iter()
+        .any(|token| token.len() > 1 && token.contains(['*', '>']))
+    {
+        return Err(format!(
+            "in the NATS subject `{topic}` a wildcard is part of a word; let `*` and `>` stand alone"
+        ));
     }
     if tokens[0].starts_with('$') {
-        return Err(format!("the NATS subject `{topic}` is the server's own; begin it with another character than `$`"));
+        return Err(format!(
+            "the NATS subject `{topic}` is the server's own; begin it with another character than `$`"
+        ));
     }
     Ok(())
 }
 
 fn either(topic: &str) -> Result<(), String> {
-    if topic.len() > 249 || topic.chars().any(|c| c.is_control() || c.is_whitespace() || c == '=') {
-        return Err(format!("`{topic}` cannot be a topic; use at most 249 letters, digits, dots, dashes and underscores"));
+    if topic.len() > 249
+        || topic
+            .chars()
+            .any(|c| c.is_control() || c.is_whitespace() || c == '=')
+    {
+        return Err(format!(
+            "`{topic}` cannot be a topic; use at most 249 letters, digits, dots, dashes and underscores"
+        ));
     }
     Ok(())
 }
@@ -98,7 +124,11 @@ mod tests {
             ("*.eu", "orders.eu", true),
             ("*.eu", "orders.us", false),
             ("dead-letter.*.order", "dead-letter.openfaas-fn.order", true),
-            ("dead-letter.*.order", "dead-letter.openfaas-fn.payment", false),
+            (
+                "dead-letter.*.order",
+                "dead-letter.openfaas-fn.payment",
+                false,
+            ),
             ("orders.*", "*.eu", true),
             ("orders.eu", "orders.>", true),
         ] {
@@ -120,8 +150,16 @@ mod tests {
             ("größe", true, false),
             ("..", false, false),
         ] {
-            assert_eq!(check(topic, Some(Broker::Nats), Use::Input).is_ok(), nats, "{topic} on NATS");
-            assert_eq!(check(topic, Some(Broker::Kafka), Use::Input).is_ok(), kafka, "{topic} on Kafka");
+            assert_eq!(
+                check(topic, Some(Broker::Nats), Use::Input).is_ok(),
+                nats,
+                "{topic} on NATS"
+            );
+            assert_eq!(
+                check(topic, Some(Broker::Kafka), Use::Input).is_ok(),
+                kafka,
+                "{topic} on Kafka"
+            );
         }
     }
 
@@ -130,7 +168,10 @@ mod tests {
         assert!(check("orders.*", None, Use::Input).is_ok());
         assert_eq!(
             check("orders.*", None, Use::Output),
-            Err("`orders.*` is a pattern, and events are published to one topic; write its name".to_owned())
+            Err(
+                "`orders.*` is a pattern, and events are published to one topic; write its name"
+                    .to_owned()
+            )
         );
     }
 }
