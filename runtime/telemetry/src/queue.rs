@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -30,6 +31,15 @@ pub(crate) struct Batch {
     ends: Vec<usize>,
 }
 
+/// How many records of one signal went which way.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Taken by the other side.
+    pub(crate) exported: AtomicU64,
+    /// Given up.
+    pub(crate) failed: AtomicU64,
+}
+
 impl Queue {
     pub(crate) fn new(max_records: usize, batch_size: usize) -> Self {
         Self {
@@ -53,9 +63,9 @@ impl Queue {
         protobuf::bytes(&mut waiting.bytes, 2, record);
         let end = waiting.bytes.len();
         waiting.ends.push(end);
-        let full = waiting.len() == self.batch_size;
+        let count = waiting.len();
         drop(waiting);
-        if full {
+        if count == 1 || count == self.batch_size {
             self.ready.notify_one();
         }
     }
@@ -65,9 +75,16 @@ impl Queue {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Resolves once a whole batch waits.
-    pub(crate) async fn ready(&self) {
-        self.ready.notified().await;
+    /// Resolves once a whole batch waits, or the first record has waited for `delay`. An idle queue wakes nobody.
+    pub(crate) async fn gathered(&self, delay: Duration) {
+        self.reached(1).await;
+        let _ = tokio::time::timeout(delay, self.reached(self.batch_size)).await;
+    }
+
+    async fn reached(&self, count: usize) {
+        while self.lock().len() < count {
+            self.ready.notified().await;
+        }
     }
 
     /// How many records found no place so far.
@@ -137,11 +154,19 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn the_sender_is_woken_when_a_batch_is_full() {
+    #[tokio::test(start_paused = true)]
+    async fn the_sender_is_woken_by_a_whole_batch_or_after_the_delay() {
         let queue = Queue::new(16, 2);
+        let delay = Duration::from_secs(5);
+        let start = tokio::time::Instant::now();
         queue.push(b"a");
+        queue.gathered(delay).await;
+        assert_eq!(start.elapsed(), delay);
         queue.push(b"b");
-        queue.ready().await;
+        queue.gathered(delay).await;
+        assert_eq!(start.elapsed(), delay);
+        queue.take();
+        let idle = tokio::time::timeout(delay * 100, queue.gathered(delay)).await;
+        assert!(idle.is_err());
     }
 }

@@ -10,7 +10,9 @@ use http::HeaderMap;
 use crate::config::{Config, Propagators};
 use crate::context::TraceContext;
 use crate::metrics::Metrics;
-use crate::queue::Queue;
+#[cfg(feature = "otlp")]
+use crate::otlp::exporter::{Exporter, Records};
+use crate::queue::{Counts, Queue};
 use crate::sampler::Sampler;
 use crate::span::{Kind, Limits, Span};
 
@@ -26,6 +28,9 @@ struct Inner {
     tracer: Option<Tracer>,
     metrics: Metrics,
     warm: AtomicBool,
+    spans: Arc<Counts>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<Exporter>,
 }
 
 #[derive(Debug)]
@@ -38,37 +43,27 @@ struct Tracer {
 impl Telemetry {
     /// Exports nothing: spans carry a caller's context on, and cost next to nothing.
     pub fn disabled() -> Self {
-        Self::new(Propagators::default(), None)
+        Self::from(Inner::new(Propagators::default(), None))
     }
 
-    /// Starts what `config` asks for and returns at once; connections are made by a thread of their own.
+    /// Starts what `config` asks for and returns at once: connections and whatever else takes time are made by a
+    /// thread of its own. A collector that cannot be reached is logged once and costs nobody anything.
     pub fn start(config: Config) -> Self {
-        Self::recording(config)
+        let mut inner = Inner::recording(&config);
+        inner.start_exporter(&config);
+        Self::from(inner)
     }
 
-    /// As [`start`](Self::start), with nobody at the other end of the queues.
-    pub(crate) fn recording(config: Config) -> Self {
-        let tracer = config.traces.as_ref().map(|_| Tracer {
-            sampler: config.sampler,
-            limits: config.limits,
-            spans: Arc::new(Queue::new(
-                config.span_batches.queue,
-                config.span_batches.size,
-            )),
-        });
-        Self::new(config.propagators, tracer)
-    }
-
-    fn new(propagators: Propagators, tracer: Option<Tracer>) -> Self {
-        let inner = Inner {
-            propagators,
-            tracer,
-            metrics: Metrics::new(),
-            warm: AtomicBool::new(false),
-        };
+    fn from(inner: Inner) -> Self {
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// As [`start`](Self::start), with nobody at the other end of the queues.
+    #[cfg(test)]
+    pub(crate) fn recording(config: Config) -> Self {
+        Self::from(Inner::recording(&config))
     }
 
     /// The context that the headers of a call carry, as far as `OTEL_PROPAGATORS` wants to know.
@@ -104,10 +99,25 @@ impl Telemetry {
             .map_or(0, |tracer| tracer.spans.dropped())
     }
 
+    /// How many spans a collector has taken.
+    pub fn exported_spans(&self) -> u64 {
+        self.inner.spans.exported.load(Ordering::Relaxed)
+    }
+
+    /// How many spans were given up because no collector took them.
+    pub fn failed_spans(&self) -> u64 {
+        self.inner.spans.failed.load(Ordering::Relaxed)
+    }
+
     /// Sends what waits, for at most `within`, and stops the exporter.
     ///
     /// Works on a runtime with one thread: the sending is done elsewhere.
     pub async fn shutdown(&self, within: Duration) {
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = &self.inner.exporter {
+            exporter.stop(within).await;
+        }
+        #[cfg(not(feature = "otlp"))]
         let _ = within;
     }
 
@@ -150,4 +160,55 @@ impl Telemetry {
         let decoded = request.map(|request| crate::receiver::decode(&request).unwrap());
         decoded.flatten().collect()
     }
+}
+
+impl Inner {
+    fn new(propagators: Propagators, tracer: Option<Tracer>) -> Self {
+        Self {
+            propagators,
+            tracer,
+            metrics: Metrics::new(),
+            warm: AtomicBool::new(false),
+            spans: Arc::default(),
+            #[cfg(feature = "otlp")]
+            exporter: None,
+        }
+    }
+
+    /// Without the `otlp` feature nothing is recorded, as nobody would take it.
+    fn recording(config: &Config) -> Self {
+        let wanted = config
+            .traces
+            .as_ref()
+            .filter(|_| cfg!(any(test, feature = "otlp")));
+        let tracer = wanted.map(|_| Tracer {
+            sampler: config.sampler,
+            limits: config.limits,
+            spans: Arc::new(Queue::new(
+                config.span_batches.queue,
+                config.span_batches.size,
+            )),
+        });
+        Self::new(config.propagators, tracer)
+    }
+
+    #[cfg(feature = "otlp")]
+    fn start_exporter(&mut self, config: &Config) {
+        let mut records = Vec::new();
+        if let (Some(tracer), Some(export)) = (&self.tracer, &config.traces) {
+            records.push(Records {
+                export: export.clone(),
+                queue: Arc::clone(&tracer.spans),
+                batches: config.span_batches,
+                counts: Arc::clone(&self.spans),
+                what: "spans",
+            });
+        }
+        if !records.is_empty() {
+            self.exporter = Exporter::start(config, records);
+        }
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    fn start_exporter(&mut self, _: &Config) {}
 }

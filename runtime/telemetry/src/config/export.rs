@@ -7,6 +7,8 @@ use http::header::{HeaderName, HeaderValue};
 
 use super::ConfigError;
 use super::env::Env;
+#[cfg(feature = "tls")]
+use super::tls;
 
 /// Where an OTLP/HTTP receiver on this machine listens.
 const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
@@ -20,13 +22,16 @@ pub(crate) enum Signal {
 }
 
 /// Where one signal is exported to over OTLP/HTTP.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Export {
     pub(crate) endpoint: Uri,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// How long one request may take.
     pub(crate) timeout: Duration,
     pub(crate) gzip: bool,
+    /// Whom to trust behind `https://`.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<tls::Client>,
 }
 
 impl Signal {
@@ -47,7 +52,7 @@ impl Signal {
     }
 
     /// The variable of this signal alone if it is set, else the one for all signals.
-    fn key(self, env: &Env<'_>, what: &str) -> String {
+    pub(super) fn key(self, env: &Env<'_>, what: &str) -> String {
         let own = format!("OTEL_EXPORTER_OTLP_{}_{what}", self.name());
         match env.text(&own) {
             Some(_) => own,
@@ -64,10 +69,15 @@ impl Export {
         }
         let endpoint = endpoint(env, signal)?;
         protocol(env, signal)?;
+        if !cfg!(feature = "tls") {
+            no_certificates(env, signal)?;
+        }
         Ok(Some(Self {
             headers: headers(env, signal)?,
             timeout: env.milliseconds(&signal.key(env, "TIMEOUT"), 10_000)?,
             gzip: gzip(env, signal)?,
+            #[cfg(feature = "tls")]
+            tls: tls::Client::from_env(env, signal, &endpoint)?,
             endpoint,
         }))
     }
@@ -120,6 +130,7 @@ fn endpoint(env: &Env<'_>, signal: Signal) -> Result<Uri, ConfigError> {
     }
     match uri.scheme_str() {
         Some("http") => Ok(uri),
+        Some("https") if cfg!(feature = "tls") => Ok(uri),
         Some("https") => Err(wrong(
             "this program was built without TLS; use an http:// URL",
         )),
@@ -163,4 +174,15 @@ fn gzip(env: &Env<'_>, signal: Signal) -> Result<bool, ConfigError> {
         Some("gzip") => Ok(true),
         Some(other) => Err(ConfigError::new(&key, other, "use gzip or none")),
     }
+}
+
+fn no_certificates(env: &Env<'_>, signal: Signal) -> Result<(), ConfigError> {
+    for what in ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"] {
+        let key = signal.key(env, what);
+        if let Some(file) = env.text(&key) {
+            let remedy = "this program was built without TLS; leave it out";
+            return Err(ConfigError::new(&key, &file, remedy));
+        }
+    }
+    Ok(())
 }

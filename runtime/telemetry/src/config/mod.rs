@@ -2,6 +2,8 @@
 
 mod env;
 mod export;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 
 use std::time::Duration;
 

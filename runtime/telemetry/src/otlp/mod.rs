@@ -1,7 +1,15 @@
 //! OTLP: how spans, metrics and log records look on the wire, and the thread that sends them.
 
 pub(crate) mod attribute;
+#[cfg(feature = "otlp")]
+mod client;
+#[cfg(feature = "otlp")]
+mod connection;
+#[cfg(feature = "otlp")]
+pub(crate) mod exporter;
 pub(crate) mod protobuf;
+#[cfg(any(test, feature = "otlp", feature = "receiver"))]
+pub(crate) mod reader;
 
 use attribute::{Value, key_value};
 use protobuf::bytes;
@@ -36,4 +44,21 @@ pub(crate) fn request(resource: &[u8], records: &[u8]) -> Vec<u8> {
     bytes(&mut request, 1, &scope);
     request.extend_from_slice(records);
     request
+}
+
+/// How many records of a request the other side did not take, and why: `partial_success` of its answer.
+#[cfg(feature = "otlp")]
+fn rejected(answer: &[u8]) -> (u64, String) {
+    use reader::Reader;
+    let (mut count, mut reason) = (0, String::new());
+    for field in Reader::new(answer).numbered(1).flatten() {
+        for field in Reader::new(field.bytes().unwrap_or_default()).flatten() {
+            match field.number {
+                1 => count = field.varint().unwrap_or_default(),
+                2 => reason = field.text().unwrap_or_default(),
+                _ => {}
+            }
+        }
+    }
+    (count, reason)
 }

@@ -1,12 +1,11 @@
 //! The other side of the export: reads OTLP/HTTP trace requests, for whoever wants to show spans himself.
 
-mod reader;
-
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::context::{SpanId, TraceFlags, TraceId};
+pub use crate::otlp::reader::DecodeError;
+use crate::otlp::reader::{Field, Reader};
 use crate::span::Kind;
-use reader::{Field, Reader};
 
 /// How deep arrays and maps are read into one another.
 const MAX_DEPTH: u32 = 16;
@@ -84,26 +83,6 @@ pub enum ReceivedValue {
     Map(Vec<(String, ReceivedValue)>),
     /// Bytes.
     Bytes(Vec<u8>),
-}
-
-/// A request that is not one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// A field says it is longer than the message around it, or a number never ends.
-    #[error("the request ends in the middle of a field")]
-    Truncated,
-    /// A field of a type that does not exist, or not the one that OTLP gives it.
-    #[error("field {0} is not of the type that OTLP gives it")]
-    WireType(u32),
-    /// Text that is not UTF-8.
-    #[error("field {0} is not UTF-8")]
-    Utf8(u32),
-    /// A span without a valid trace id or span id.
-    #[error("a span has no valid id")]
-    Id,
-    /// Values in values in values.
-    #[error("an attribute is nested too deep")]
-    Depth,
 }
 
 /// Reads the body of a `POST /v1/traces` (`application/x-protobuf`), decompressed.

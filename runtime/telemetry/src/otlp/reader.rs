@@ -1,15 +1,33 @@
 //! Reads protobuf fields one by one.
 
-use super::DecodeError;
+/// A message that is not one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A field says it is longer than the message around it, or a number never ends.
+    #[error("the request ends in the middle of a field")]
+    Truncated,
+    /// A field of a type that does not exist, or not the one that OTLP gives it.
+    #[error("field {0} is not of the type that OTLP gives it")]
+    WireType(u32),
+    /// Text that is not UTF-8.
+    #[error("field {0} is not UTF-8")]
+    Utf8(u32),
+    /// A span without a valid trace id or span id.
+    #[error("a span has no valid id")]
+    Id,
+    /// Values in values in values.
+    #[error("an attribute is nested too deep")]
+    Depth,
+}
 
 /// The fields of one message.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 /// One field.
-pub(super) struct Field<'a> {
-    pub(super) number: u32,
+pub(crate) struct Field<'a> {
+    pub(crate) number: u32,
     value: Wire<'a>,
 }
 
@@ -21,12 +39,12 @@ enum Wire<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(message: &'a [u8]) -> Self {
+    pub(crate) fn new(message: &'a [u8]) -> Self {
         Self { rest: message }
     }
 
     /// Only the fields of this number, and errors.
-    pub(super) fn numbered(
+    pub(crate) fn numbered(
         self,
         number: u32,
     ) -> impl Iterator<Item = Result<Field<'a>, DecodeError>> {
@@ -96,34 +114,34 @@ impl<'a> Iterator for Reader<'a> {
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn bytes(&self) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn bytes(&self) -> Result<&'a [u8], DecodeError> {
         match self.value {
             Wire::Bytes(bytes) => Ok(bytes),
             _ => Err(DecodeError::WireType(self.number)),
         }
     }
 
-    pub(super) fn text(&self) -> Result<String, DecodeError> {
+    pub(crate) fn text(&self) -> Result<String, DecodeError> {
         let text = std::str::from_utf8(self.bytes()?);
         text.map(str::to_owned)
             .map_err(|_| DecodeError::Utf8(self.number))
     }
 
-    pub(super) fn varint(&self) -> Result<u64, DecodeError> {
+    pub(crate) fn varint(&self) -> Result<u64, DecodeError> {
         match self.value {
             Wire::Varint(value) => Ok(value),
             _ => Err(DecodeError::WireType(self.number)),
         }
     }
 
-    pub(super) fn fixed64(&self) -> Result<u64, DecodeError> {
+    pub(crate) fn fixed64(&self) -> Result<u64, DecodeError> {
         match self.value {
             Wire::Fixed64(value) => Ok(value),
             _ => Err(DecodeError::WireType(self.number)),
         }
     }
 
-    pub(super) fn fixed32(&self) -> Result<u32, DecodeError> {
+    pub(crate) fn fixed32(&self) -> Result<u32, DecodeError> {
         match self.value {
             Wire::Fixed32(value) => Ok(value),
             _ => Err(DecodeError::WireType(self.number)),
