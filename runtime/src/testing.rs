@@ -29,7 +29,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use openfaas_cloudevents::{Event, IntoData, http::encode_batch, http::encode_binary};
+use openfaas_cloudevents::{Event, FromData, IntoData, http::encode_batch, http::encode_binary};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{Config, Function, Reply, Result, call::Call, server};
@@ -70,6 +70,18 @@ pub async fn call(function: Function, request: impl IntoRequest) -> Reply {
     Reply::read("function", response)
         .await
         .unwrap_or_else(|error| panic!("the answer broke off: {error}"))
+}
+
+/// A sample event from its JSON, such as a file beside the test holds: `testing::event(include_str!("../events/order.json"))`.
+///
+/// # Panics
+/// If it is no CloudEvent, or its data is not what `T` reads.
+pub fn event<T: FromData>(json: &str) -> Event<T> {
+    let event = openfaas_cloudevents::json::decode(json.as_bytes().to_vec().into())
+        .unwrap_or_else(|error| panic!("not a CloudEvent: {error}"));
+    event
+        .parse()
+        .unwrap_or_else(|error| panic!("not the data that is read here: {error}"))
 }
 
 /// Starts a function on a free port of this machine, with the whole function contract around it. It takes its

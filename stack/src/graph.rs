@@ -81,20 +81,37 @@ impl Graph {
                 topic: reply.topic.clone(),
                 ty: reply.ty.clone(),
             }));
-            edges.push(Edge::DeadLetters { function: name.clone(), topic: wiring.dead_letters.clone() });
+            edges.push(Edge::DeadLetters {
+                function: name.clone(),
+                topic: wiring.dead_letters.clone(),
+            });
         }
         let topics = edges.iter().map(|edge| edge.topic().to_owned()).collect();
-        Self { functions, topics, edges }
+        Self {
+            functions,
+            topics,
+            edges,
+        }
     }
 
     /// The functions that consume what is published to `topic`.
     pub fn consumers<'g>(&'g self, topic: &'g str) -> impl Iterator<Item = &'g Vertex> {
-        self.wired().filter(move |(_, wiring)| wiring.topics.iter().any(|pattern| covers(pattern, topic))).map(|(vertex, _)| vertex)
+        self.wired()
+            .filter(move |(_, wiring)| wiring.topics.iter().any(|pattern| covers(pattern, topic)))
+            .map(|(vertex, _)| vertex)
     }
 
     /// The functions whose replies go to `topic`, or to one that it covers.
     pub fn producers<'g>(&'g self, topic: &'g str) -> impl Iterator<Item = &'g Vertex> {
-        self.wired().filter(move |(_, wiring)| wiring.replies.topics().iter().any(|reply| covers(topic, reply))).map(|(vertex, _)| vertex)
+        self.wired()
+            .filter(move |(_, wiring)| {
+                wiring
+                    .replies
+                    .topics()
+                    .iter()
+                    .any(|reply| covers(topic, reply))
+            })
+            .map(|(vertex, _)| vertex)
     }
 
     /// Topics that are consumed and that no function of the stack replies to: where a chain begins.
@@ -103,7 +120,9 @@ impl Graph {
             Edge::Consumes { topic, .. } => Some(topic.as_str()),
             _ => None,
         });
-        let begun: BTreeSet<&str> = consumed.filter(|topic| self.producers(topic).next().is_none()).collect();
+        let begun: BTreeSet<&str> = consumed
+            .filter(|topic| self.producers(topic).next().is_none())
+            .collect();
         begun.into_iter().collect()
     }
 
@@ -122,7 +141,11 @@ impl Graph {
         let last = path[path.len() - 1];
         for next in self.successors(last) {
             if next == start {
-                cycles.push(path.iter().map(|index| self.functions[*index].name.as_str()).collect());
+                cycles.push(
+                    path.iter()
+                        .map(|index| self.functions[*index].name.as_str())
+                        .collect(),
+                );
             } else if next > start && !path.contains(&next) && cycles.len() < MAX_CYCLES {
                 path.push(next);
                 self.walk(start, path, cycles);
@@ -132,19 +155,28 @@ impl Graph {
     }
 
     fn successors(&self, index: usize) -> Vec<usize> {
-        let Some(wiring) = &self.functions[index].wiring else { return Vec::new() };
+        let Some(wiring) = &self.functions[index].wiring else {
+            return Vec::new();
+        };
         let replies = wiring.replies.topics();
         let fed = |vertex: &Vertex| {
             vertex.wiring.as_ref().is_some_and(|consumer| {
                 consumer.filter.is_none()
-                    && consumer.topics.iter().any(|pattern| replies.iter().any(|reply| covers(pattern, reply)))
+                    && consumer
+                        .topics
+                        .iter()
+                        .any(|pattern| replies.iter().any(|reply| covers(pattern, reply)))
             })
         };
-        (0..self.functions.len()).filter(|other| fed(&self.functions[*other])).collect()
+        (0..self.functions.len())
+            .filter(|other| fed(&self.functions[*other]))
+            .collect()
     }
 
     fn wired(&self) -> impl Iterator<Item = (&Vertex, &Wiring)> {
-        self.functions.iter().filter_map(|vertex| vertex.wiring.as_ref().map(|wiring| (vertex, wiring)))
+        self.functions
+            .iter()
+            .filter_map(|vertex| vertex.wiring.as_ref().map(|wiring| (vertex, wiring)))
     }
 }
 
@@ -155,16 +187,18 @@ impl Edge {
     /// The topic at one of its ends.
     pub fn topic(&self) -> &str {
         match self {
-            Self::Consumes { topic, .. } | Self::Replies { topic, .. } | Self::DeadLetters { topic, .. } => topic,
+            Self::Consumes { topic, .. }
+            | Self::Replies { topic, .. }
+            | Self::DeadLetters { topic, .. } => topic,
         }
     }
 
     /// The function at the other.
     pub fn function(&self) -> &str {
         match self {
-            Self::Consumes { function, .. } | Self::Replies { function, .. } | Self::DeadLetters { function, .. } => {
-                function
-            }
+            Self::Consumes { function, .. }
+            | Self::Replies { function, .. }
+            | Self::DeadLetters { function, .. } => function,
         }
     }
 }
@@ -177,9 +211,15 @@ mod tests {
     fn graph(functions: &[(&str, &str, &str)]) -> Graph {
         let vertex = |(name, topic, reply): &(&str, &str, &str)| {
             let annotations = [("topic", *topic), ("events.reply-topic", *reply)];
-            let annotations = annotations.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+            let annotations = annotations
+                .iter()
+                .map(|(key, value)| (key.to_string(), value.to_string()))
+                .collect();
             let wiring = Wiring::from_annotations(name, "openfaas-fn", &annotations).unwrap();
-            Vertex { name: name.to_string(), wiring }
+            Vertex {
+                name: name.to_string(),
+                wiring,
+            }
         };
         Graph::from_functions(functions.iter().map(vertex).collect())
     }
@@ -192,7 +232,11 @@ mod tests {
     fn a_chain_has_an_entry_consumers_and_producers() {
         let graph = graph(&[
             ("order", "orders", "payments"),
-            ("payment", "payments", "payment.accepted=shipments, payment.declined=declined"),
+            (
+                "payment",
+                "payments",
+                "payment.accepted=shipments, payment.declined=declined",
+            ),
             ("shipment", "shipments", ""),
             ("audit", "shipments declined", ""),
             ("plain", "", ""),
@@ -213,7 +257,12 @@ mod tests {
 
     #[test]
     fn a_cycle_is_found_once_from_its_first_function() {
-        let graph = graph(&[("a", "one", "two"), ("b", "two", "three"), ("c", "three", "one"), ("d", "four", "four")]);
+        let graph = graph(&[
+            ("a", "one", "two"),
+            ("b", "two", "three"),
+            ("c", "three", "one"),
+            ("d", "four", "four"),
+        ]);
         assert_eq!(graph.cycles(), [vec!["a", "b", "c"], vec!["d"]]);
     }
 }

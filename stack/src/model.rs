@@ -172,9 +172,7 @@ impl Stack {
 
     /// The function of that name.
     pub fn function(&self, name: &str) -> Option<&Function> {
-        self.functions
-            .iter()
-            .find(|function| function.name == name)
+        self.functions.iter().find(|function| function.name == name)
     }
 
     /// The folder that relative paths in the file start from.
@@ -218,7 +216,11 @@ impl Function {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn wiring(&self) -> Result<Option<Wiring>, Vec<WiringError>> {
-        Wiring::from_annotations(&self.name.value, self.namespace(), &self.annotations.to_map())
+        Wiring::from_annotations(
+            &self.name.value,
+            self.namespace(),
+            &self.annotations.to_map(),
+        )
     }
 
     /// Its namespace, or OpenFaaS's default one.

@@ -92,10 +92,7 @@ struct Fields {
 impl Fields {
     fn take(&mut self, key: &'static str) -> Option<Node> {
         self.known.push(key);
-        let index = self
-            .entries
-            .iter()
-            .position(|(name, _)| name == key)?;
+        let index = self.entries.iter().position(|(name, _)| name == key)?;
         let (_, node) = self.entries.remove(index);
         (!node.is_null()).then_some(node)
     }
@@ -329,7 +326,8 @@ impl Reader {
         if node.is_none() && !spare {
             self.error(name.span, format!("function `{name}` has no `{key}`"));
         }
-        self.optional(node).unwrap_or(Spanned::new(String::new(), name.span))
+        self.optional(node)
+            .unwrap_or(Spanned::new(String::new(), name.span))
     }
 
     fn resources(&mut self, node: Node) -> Resources {

@@ -15,7 +15,10 @@ fn function(function: &Function) -> Vec<Problem> {
         Ok(Some(_)) => problems.extend(comma(function)),
         Ok(None) => problems.extend(without_topic(function)),
         Err(errors) => problems.extend(errors.into_iter().map(|error| {
-            let place = function.annotations.get(&error.annotation).map(|entry| entry.value.span);
+            let place = function
+                .annotations
+                .get(&error.annotation)
+                .map(|entry| entry.value.span);
             Problem::error(place.unwrap_or(function.name.span), error.to_string())
         })),
     }
@@ -26,8 +29,13 @@ fn spelling(function: &Function) -> Vec<Problem> {
     misspelt(function.annotations.iter().map(|entry| entry.key.as_str()))
         .into_iter()
         .map(|found| {
-            let place = function.annotations.span_of(&found.name, function.name.span);
-            let problem = Problem::warning(place, format!("nothing reads the annotation `{}`", found.name));
+            let place = function
+                .annotations
+                .span_of(&found.name, function.name.span);
+            let problem = Problem::warning(
+                place,
+                format!("nothing reads the annotation `{}`", found.name),
+            );
             match found.meant {
                 Some(meant) => problem.remedy(format!("did you mean `{meant}`?")),
                 None => problem.remedy("docs/configuration.md lists the annotations there are"),
@@ -38,10 +46,23 @@ fn spelling(function: &Function) -> Vec<Problem> {
 
 /// OpenFaaS CE refuses to deploy a function whose `topic` has a comma (faas-netes, pkg/handlers/deploy.go).
 fn comma(function: &Function) -> Option<Problem> {
-    let topic = function.annotations.get("topic").filter(|topic| topic.value.contains(','))?;
-    let spaced: Vec<&str> = topic.value.split([',', ' ']).filter(|topic| !topic.is_empty()).collect();
-    let problem = Problem::warning(topic.value.span, "OpenFaaS CE refuses to deploy a `topic` with a comma");
-    Some(problem.remedy(format!("separate them by a space: `topic: {}`", spaced.join(" "))))
+    let topic = function
+        .annotations
+        .get("topic")
+        .filter(|topic| topic.value.contains(','))?;
+    let spaced: Vec<&str> = topic
+        .value
+        .split([',', ' '])
+        .filter(|topic| !topic.is_empty())
+        .collect();
+    let problem = Problem::warning(
+        topic.value.span,
+        "OpenFaaS CE refuses to deploy a `topic` with a comma",
+    );
+    Some(problem.remedy(format!(
+        "separate them by a space: `topic: {}`",
+        spaced.join(" ")
+    )))
 }
 
 fn without_topic(function: &Function) -> Vec<Problem> {
@@ -53,8 +74,12 @@ fn without_topic(function: &Function) -> Vec<Problem> {
         .iter()
         .filter(ours)
         .map(|entry| {
-            let message = format!("`{}` does nothing: function `{}` has no `topic`", entry.key, function.name);
-            Problem::warning(entry.key.span, message).remedy("add the annotation `topic`, or drop this one")
+            let message = format!(
+                "`{}` does nothing: function `{}` has no `topic`",
+                entry.key, function.name
+            );
+            Problem::warning(entry.key.span, message)
+                .remedy("add the annotation `topic`, or drop this one")
         })
         .collect()
 }

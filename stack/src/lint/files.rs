@@ -7,14 +7,28 @@ use crate::problem::Problem;
 use crate::span::Spanned;
 
 pub(super) fn check(stack: &Stack) -> Vec<Problem> {
-    let copied = stack.configuration.copy.iter().filter_map(|path| copy(stack, path));
-    stack.functions.iter().flat_map(|function| function_files(stack, function)).chain(copied).collect()
+    let copied = stack
+        .configuration
+        .copy
+        .iter()
+        .filter_map(|path| copy(stack, path));
+    stack
+        .functions
+        .iter()
+        .flat_map(|function| function_files(stack, function))
+        .chain(copied)
+        .collect()
 }
 
 fn function_files(stack: &Stack, function: &Function) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !function.skip_build && !stack.handler_dir(function).is_dir() {
-        let Function { name, lang, handler, .. } = function;
+        let Function {
+            name,
+            lang,
+            handler,
+            ..
+        } = function;
         let file = stack.path.file_name().unwrap_or_default().to_string_lossy();
         problems.push(
             Problem::error(handler.span, format!("`{handler}`, the folder of function `{name}`, is not there")).remedy(
@@ -24,7 +38,10 @@ fn function_files(stack: &Stack, function: &Function) -> Vec<Problem> {
     }
     for file in &function.environment_files {
         if !stack.root().join(file.as_str()).is_file() {
-            problems.push(Problem::error(file.span, format!("the environment file `{file}` is not there")));
+            problems.push(Problem::error(
+                file.span,
+                format!("the environment file `{file}` is not there"),
+            ));
         }
     }
     problems
@@ -34,8 +51,16 @@ fn function_files(stack: &Stack, function: &Function) -> Vec<Problem> {
 fn copy(stack: &Stack, path: &Spanned<String>) -> Option<Problem> {
     let outside = |component| matches!(component, Component::ParentDir | Component::RootDir);
     if Path::new(path.as_str()).components().any(outside) {
-        return Some(Problem::error(path.span, format!("`{path}` leads out of this folder, and faas-cli refuses that")));
+        return Some(Problem::error(
+            path.span,
+            format!("`{path}` leads out of this folder, and faas-cli refuses that"),
+        ));
     }
     let there = stack.root().join(path.as_str()).exists();
-    (!there).then(|| Problem::error(path.span, format!("`{path}`, to be copied into every build, is not there")))
+    (!there).then(|| {
+        Problem::error(
+            path.span,
+            format!("`{path}`, to be copied into every build, is not there"),
+        )
+    })
 }

@@ -1,0 +1,52 @@
+//! Programs of others that tests drive where they are installed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The root of this repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this crate lies one folder below the root")
+}
+
+/// The program of that name, where PATH has it.
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
+}
+
+/// The program of that name; where PATH has none, one line says which test was not run for want of it.
+///
+/// The line goes to stderr past the test harness, which keeps what a passing test prints to itself.
+pub fn needed(program: &str, test: &str) -> Option<PathBuf> {
+    let found = on_path(program);
+    if found.is_none() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "not run: {test}: {program} is not on PATH"
+        );
+    }
+    found
+}
+
+/// Runs a command to its end and gives back what it wrote to stdout.
+///
+/// # Panics
+/// Where it cannot be started or fails; the message holds all that it wrote.
+pub fn run(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{stdout}\n{stderr}",
+        output.status
+    );
+    stdout
+}
