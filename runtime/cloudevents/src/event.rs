@@ -30,8 +30,11 @@ impl<T> Event<T> {
             data,
             envelope: None,
         };
-        event.put("specversion", "1.0".into());
-        event.put("type", AttributeValue::String(ty.into()));
+        event.put(Attribute::new("specversion".into(), "1.0".into()));
+        event.put(Attribute::new(
+            "type".into(),
+            AttributeValue::String(ty.into()),
+        ));
         event
     }
 
@@ -104,14 +107,8 @@ impl<T> Event<T> {
         name: &str,
         value: impl Into<AttributeValue>,
     ) -> Result<(), Error> {
-        if !name::is_valid(name) {
-            return Err(Error::name(name));
-        }
-        let value = value.into().typed(name);
-        value
-            .validate(name)
-            .map_err(|problem| Error::attribute(name, problem))?;
-        self.put(name, value);
+        let attribute = Attribute::read(name, value.into())?;
+        self.put(attribute);
         Ok(())
     }
 
@@ -161,7 +158,8 @@ impl<T> Event<T> {
         name: impl AsRef<str>,
         value: impl Into<AttributeValue>,
     ) -> Self {
-        self.put(name.as_ref(), value.into().typed(name.as_ref()));
+        let (name, rule) = name::intern(name.as_ref());
+        self.put(Attribute::new(name, value.into().typed(rule)));
         self
     }
 
@@ -179,8 +177,9 @@ impl<T> Event<T> {
             if !name::is_valid(name) {
                 return Err(Error::name(name));
             }
+            let rule = name::rule(name);
             value
-                .validate(name)
+                .validate(rule)
                 .map_err(|problem| Error::attribute(name, problem))?;
         }
         Ok(())
@@ -232,7 +231,7 @@ impl<T> Event<T> {
             envelope: None,
         };
         if let (Some(media_type), None) = (media_type, event.datacontenttype()) {
-            event.put("datacontenttype", media_type.into());
+            event.put(Attribute::new("datacontenttype".into(), media_type.into()));
         }
         Ok(event)
     }
@@ -241,17 +240,15 @@ impl<T> Event<T> {
         self.attribute(name).and_then(AttributeValue::as_str)
     }
 
-    fn put(&mut self, name: &str, value: AttributeValue) {
+    fn put(&mut self, attribute: Attribute) {
         self.envelope = None;
         match self
             .attributes
             .iter_mut()
-            .find(|attribute| attribute.name == name)
+            .find(|present| present.name == attribute.name)
         {
-            Some(attribute) => *attribute = Attribute::new(attribute.name.clone(), value),
-            None => self
-                .attributes
-                .push(Attribute::new(name::intern(name), value)),
+            Some(present) => *present = attribute,
+            None => self.attributes.push(attribute),
         }
     }
 }

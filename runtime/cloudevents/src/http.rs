@@ -11,6 +11,8 @@ use crate::error::Problem;
 use crate::mode::Mode;
 use crate::{Data, Error, Event, Limits, json, name, percent};
 
+const SPEC_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
+
 /// What a message turned out to be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
@@ -34,7 +36,7 @@ pub fn decode(headers: &HeaderMap, body: Bytes, limits: &Limits) -> Result<Messa
     match Mode::of(content_type.as_ref().ok().copied().flatten())? {
         Mode::Structured => json::decode_within(body, limits).map(Message::Event),
         Mode::Batch => json::decode_batch_within(body, limits).map(Message::Batch),
-        Mode::Binary if !headers.contains_key("ce-specversion") => Ok(Message::Other),
+        Mode::Binary if !headers.contains_key(SPEC_VERSION) => Ok(Message::Other),
         Mode::Binary => {
             let content_type = content_type
                 .map_err(|_| Error::attribute("datacontenttype", Problem::MediaType))?;
@@ -126,21 +128,18 @@ fn decode_binary(
 
 /// Reads one attribute from a header of HTTP or NATS.
 pub(crate) fn read_attribute(name: &str, value: &[u8]) -> Result<Attribute, Error> {
-    if !name::is_valid(name) {
-        return Err(Error::name(name));
-    }
-    let refuse = |problem| Error::attribute(name, problem);
-    let text = percent::decode(value).map_err(refuse)?;
-    let header = (value.contains(&b'%')
-        && percent::is_encoded(value)
-        && percent::encode(&text).as_bytes() != value)
-        .then(|| String::from_utf8_lossy(value).into());
-    let value = AttributeValue::from(text).typed(name);
-    value.validate(name).map_err(refuse)?;
+    let text = percent::decode(value).map_err(|problem| Error::attribute(name, problem))?;
+    let header = match &text {
+        Cow::Owned(text)
+            if percent::is_encoded(value) && percent::encode(text).as_bytes() != value =>
+        {
+            Some(String::from_utf8_lossy(value).into())
+        }
+        _ => None,
+    };
     Ok(Attribute {
-        name: name::intern(name),
-        value,
         header,
+        ..Attribute::read(name, AttributeValue::from(text))?
     })
 }
 
@@ -163,11 +162,7 @@ impl Event {
         data: Data,
     ) -> Result<Self, Error> {
         if let Some(content_type) = content_type {
-            let value = AttributeValue::from(content_type);
-            value
-                .validate("datacontenttype")
-                .map_err(|problem| Error::attribute("datacontenttype", problem))?;
-            attributes.push(Attribute::new(name::intern("datacontenttype"), value));
+            attributes.push(Attribute::read("datacontenttype", content_type.into())?);
         }
         for (at, attribute) in attributes.iter().enumerate() {
             if attributes[..at]

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::attribute::{Attribute, AttributeValue};
+use crate::attribute::Attribute;
 use crate::error::Problem;
 use crate::http::Message;
 use crate::mode::Mode;
-use crate::{Data, Error, Event, Limits, json, name};
+use crate::{Data, Error, Event, Limits, json};
 
 const CONTENT_TYPE: &str = "content-type";
 
@@ -112,13 +112,6 @@ fn attribute(name: &str, value: &[u8]) -> Result<Attribute, Error> {
     if name == "datacontenttype" {
         return Err(Error::ContentTypeTwice);
     }
-    if !name::is_valid(name) {
-        return Err(Error::name(name));
-    }
     let text = std::str::from_utf8(value).map_err(|_| Error::attribute(name, Problem::Utf8))?;
-    let value = AttributeValue::from(text).typed(name);
-    value
-        .validate(name)
-        .map_err(|problem| Error::attribute(name, problem))?;
-    Ok(Attribute::new(name::intern(name), value))
+    Attribute::read(name, text.into())
 }

@@ -16,6 +16,7 @@
 //! ```
 
 mod attribute;
+mod class;
 mod data;
 mod error;
 mod event;

@@ -1,5 +1,7 @@
 //! Media types, as far as events need them.
 
+use crate::class::Class;
+
 /// A media type split into what decides how an event is read; case and parameters are dealt with.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaType<'a> {
@@ -117,11 +119,10 @@ pub(crate) fn closing_quote(text: &str) -> Option<usize> {
 }
 
 fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !text.is_empty() && text.bytes().all(|b| TOKEN.contains(b))
 }
+
+const TOKEN: Class = Class::LETTERS_AND_DIGITS.and(b"!#$%&'*+-.^_`|~");
 
 fn starts_with(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len())

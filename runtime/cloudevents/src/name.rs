@@ -2,41 +2,71 @@
 
 use std::borrow::Cow;
 
-/// An attribute's name; one of those below costs no allocation.
+use http::HeaderName;
+
+/// An attribute's name; a known one costs no allocation.
 pub(crate) type Name = Cow<'static, str>;
 
-/// Interns `name`, whatever it is.
-pub(crate) fn intern(name: &str) -> Name {
+/// What CloudEvents asks of an attribute's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// An attribute of no particular type: an extension.
+    Any,
+    /// Text that is not empty.
+    Text,
+    /// `1.0`.
+    Version,
+    /// A media type.
+    MediaType,
+    /// A URI-reference that is not empty.
+    UriReference,
+    /// An absolute URI.
+    Uri,
+    /// A time.
+    Timestamp,
+}
+
+/// The rule for the attribute `name`.
+pub(crate) fn rule(name: &str) -> Rule {
+    known(name).map_or(Rule::Any, |known| known.rule)
+}
+
+/// `name` interned if it is known, and its rule.
+pub(crate) fn intern(name: &str) -> (Name, Rule) {
     match known(name) {
-        Some(known) => Cow::Borrowed(known),
-        None => Cow::Owned(name.to_owned()),
+        Some(known) => (Cow::Borrowed(known.name), known.rule),
+        None => (Cow::Owned(name.to_owned()), Rule::Any),
     }
+}
+
+/// The header that carries the attribute `name` in HTTP, where it is known.
+pub(crate) fn header(name: &str) -> Option<HeaderName> {
+    known(name).map(|known| known.header.clone())
 }
 
 /// Whether CloudEvents allows an attribute of this name: `[a-z0-9]+`, and not `data`.
 pub(crate) fn is_valid(name: &str) -> bool {
-    !name.is_empty()
-        && name != "data"
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    !name.is_empty() && name != "data" && name.bytes().all(allowed)
+}
+
+struct Known {
+    name: &'static str,
+    header: HeaderName,
+    rule: Rule,
 }
 
 macro_rules! known {
-    ($($name:literal)*) => {
-        fn known(name: &str) -> Option<&'static str> {
-            match name {
-                $($name => Some($name),)*
-                _ => None,
-            }
-        }
-
-        /// The header that carries a known attribute in HTTP.
-        pub(crate) fn header(name: &str) -> Option<http::HeaderName> {
+    ($($name:literal $rule:ident,)*) => {
+        fn known(name: &str) -> Option<&'static Known> {
             match name {
                 $($name => {
-                    const HEADER: http::HeaderName = http::HeaderName::from_static(concat!("ce-", $name));
-                    Some(HEADER)
+                    static KNOWN: Known = Known {
+                        name: $name,
+                        header: HeaderName::from_static(concat!("ce-", $name)),
+                        rule: Rule::$rule,
+                    };
+                    Some(&KNOWN)
                 })*
                 _ => None,
             }
@@ -45,8 +75,22 @@ macro_rules! known {
 }
 
 known! {
-    "specversion" "id" "source" "type" "subject" "time" "datacontenttype" "dataschema"
-    "partitionkey" "traceparent" "tracestate" "causationid" "correlationid" "hopcount" "sequence" "sequencetype"
+    "specversion" Version,
+    "id" Text,
+    "source" UriReference,
+    "type" Text,
+    "subject" Text,
+    "time" Timestamp,
+    "datacontenttype" MediaType,
+    "dataschema" Uri,
+    "partitionkey" Any,
+    "traceparent" Any,
+    "tracestate" Any,
+    "causationid" Any,
+    "correlationid" Any,
+    "hopcount" Any,
+    "sequence" Any,
+    "sequencetype" Any,
 }
 
 #[cfg(test)]
@@ -64,9 +108,12 @@ mod tests {
     }
 
     #[test]
-    fn a_known_name_is_not_allocated_and_has_its_header() {
-        assert!(matches!(intern("source"), Cow::Borrowed(_)));
-        assert!(matches!(intern("mine"), Cow::Owned(_)));
+    fn a_known_name_is_not_allocated_and_has_its_header_and_rule() {
+        assert!(matches!(
+            intern("source"),
+            (Cow::Borrowed("source"), Rule::UriReference)
+        ));
+        assert!(matches!(intern("mine"), (Cow::Owned(_), Rule::Any)));
         assert_eq!(header("source").unwrap(), "ce-source");
         assert_eq!(header("mine"), None);
     }

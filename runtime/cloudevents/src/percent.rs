@@ -27,14 +27,11 @@ pub(crate) fn encode(text: &str) -> Cow<'_, str> {
 /// A `%` without two hex digits after it stands for itself, and raw UTF-8 is taken as it is, because other senders
 /// encode nothing at all. The same goes for quotes that are not one whole quoted string.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Problem> {
-    if bytes.iter().all(|&b| is_plain(b) || b == b' ') {
-        return std::str::from_utf8(bytes)
-            .map(Cow::Borrowed)
-            .map_err(|_| Problem::Utf8);
-    }
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::Utf8)?;
+    // Without an early exit this is a few vector instructions.
+    let percent = bytes.iter().fold(false, |found, &b| found | (b == b'%'));
     let unquoted = unquote(text);
-    if !unquoted.contains('%') {
+    if !percent {
         return Ok(unquoted);
     }
     let mut decoded = Vec::with_capacity(unquoted.len());

@@ -1,5 +1,7 @@
 //! URIs and URI-references: the grammar of RFC 3986, without resolving anything.
 
+use crate::class::Class;
+
 /// Whether `text` is an absolute URI: a scheme, then whatever a reference may hold.
 pub(crate) fn is_uri(text: &str) -> bool {
     scheme(text).is_some() && is_reference(text)
@@ -8,6 +10,10 @@ pub(crate) fn is_uri(text: &str) -> bool {
 /// Whether `text` is a URI-reference: allowed characters alone, whole percent triplets, one fragment, brackets only
 /// around a host, no colon in the first segment of a relative path.
 pub(crate) fn is_reference(text: &str) -> bool {
+    // The usual source of a function is told in one pass.
+    if text.starts_with('/') && !text.starts_with("//") && consists_of(text, &PATH) {
+        return true;
+    }
     let rest = scheme(text).map_or(text, |scheme| &text[scheme.len() + 1..]);
     let relative = rest.len() == text.len();
     let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
@@ -23,9 +29,9 @@ pub(crate) fn is_reference(text: &str) -> bool {
             .is_some_and(|segment| segment.contains(':'));
     !colon_first
         && is_authority(authority)
-        && consists_of(path, b":@/")
-        && consists_of(query, b":@/?")
-        && consists_of(fragment, b":@/?")
+        && consists_of(path, &PATH)
+        && consists_of(query, &QUERY)
+        && consists_of(fragment, &QUERY)
 }
 
 fn scheme(text: &str) -> Option<&str> {
@@ -42,7 +48,7 @@ fn is_authority(authority: &str) -> bool {
         .strip_prefix('[')
         .and_then(|inner| inner.split_once(']'))
     {
-        Some((inner, after)) if consists_of(inner, b":") => (
+        Some((inner, after)) if consists_of(inner, &USER) => (
             "",
             after.strip_prefix(':').or(after.is_empty().then_some("")),
         ),
@@ -50,32 +56,34 @@ fn is_authority(authority: &str) -> bool {
             .rsplit_once(':')
             .map_or((host, Some("")), |(host, port)| (host, Some(port))),
     };
-    consists_of(user, b":")
-        && consists_of(host, b"")
+    consists_of(user, &USER)
+        && consists_of(host, &HOST)
         && port.is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Whether `text` is made of unreserved characters, sub-delimiters, percent triplets and `also`.
-fn consists_of(text: &str, also: &[u8]) -> bool {
+/// Whether `text` is made of `class` and percent triplets.
+fn consists_of(text: &str, class: &Class) -> bool {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(&b) = bytes.get(at) {
         at += match b {
-            b'%' => match bytes.get(at + 1..at + 3) {
-                Some(hex) if hex.iter().all(u8::is_ascii_hexdigit) => 3,
-                _ => return false,
-            },
-            _ if b.is_ascii_alphanumeric()
-                || b"-._~!$&'()*+,;=".contains(&b)
-                || also.contains(&b) =>
-            {
-                1
-            }
+            _ if class.contains(b) => 1,
+            b'%' if is_hex_pair(bytes.get(at + 1..at + 3)) => 3,
             _ => return false,
         };
     }
     true
 }
+
+fn is_hex_pair(digits: Option<&[u8]>) -> bool {
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+// Unreserved characters and sub-delimiters, and what else each part may hold.
+const HOST: Class = Class::LETTERS_AND_DIGITS.and(b"-._~!$&'()*+,;=");
+const USER: Class = HOST.and(b":");
+const PATH: Class = USER.and(b"@/");
+const QUERY: Class = PATH.and(b"?");
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use crate::{Data, Error, Event, Limits, MediaType, name};
 /// Reads one event out of `body`.
 pub(super) fn event(body: Bytes, limits: &Limits) -> Result<Event, Error> {
     let mut envelope = Envelope::new(limits);
-    let mut parser = serde_json::Deserializer::from_slice(&body);
+    let mut parser = serde_json::Deserializer::from_str(text(&body)?);
     let parsed = (&mut envelope)
         .deserialize(&mut parser)
         .and_then(|()| parser.end());
@@ -44,7 +44,7 @@ pub(super) fn batch(body: Bytes, limits: &Limits) -> Result<Vec<Event>, Error> {
         found: Vec::new(),
         refusal: None,
     };
-    let mut parser = serde_json::Deserializer::from_slice(&body);
+    let mut parser = serde_json::Deserializer::from_str(text(&body)?);
     let parsed = (&mut members)
         .deserialize(&mut parser)
         .and_then(|()| parser.end());
@@ -60,6 +60,13 @@ pub(super) fn batch(body: Bytes, limits: &Limits) -> Result<Vec<Event>, Error> {
         })
     };
     members.found.into_iter().enumerate().map(read).collect()
+}
+
+/// Checked once, so that the parser need not check string by string.
+fn text(body: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(body).map_err(|_| Error::Json {
+        reason: "it is not UTF-8".to_owned(),
+    })
 }
 
 /// The parser's words for broken JSON; what it says of broken types would cite the value.
@@ -136,25 +143,19 @@ impl<'l> Envelope<'_, 'l> {
 
     fn add(&mut self, name: &str, value: Member<'_>) -> Result<(), Error> {
         let value = match value {
-            Member::Null => return Ok(()),
-            Member::Value(value) => value.typed(name),
-            Member::Text(text) => AttributeValue::from(text).typed(name),
+            Member::Null if name::is_valid(name) => return Ok(()),
+            Member::Null => return Err(Error::name(name)),
+            Member::Value(value) => value,
+            Member::Text(text) => text.into(),
             Member::Not(problem) => return Err(Error::attribute(name, problem)),
         };
-        value
-            .validate(name)
-            .map_err(|problem| Error::attribute(name, problem))?;
-        if self
-            .attributes
-            .iter()
-            .any(|attribute| attribute.name == name)
-        {
+        let attribute = Attribute::read(name, value)?;
+        if self.attributes.iter().any(|earlier| earlier.name == name) {
             return Err(Error::duplicate(name));
         }
-        self.size += name.len() + value.as_str().map_or(4, str::len);
+        self.size += name.len() + attribute.value.as_str().map_or(4, str::len);
         self.limits.check_attributes(self.size)?;
-        self.attributes
-            .push(Attribute::new(name::intern(name), value));
+        self.attributes.push(attribute);
         Ok(())
     }
 }
@@ -181,7 +182,6 @@ impl<'a> Envelope<'a, '_> {
                 },
                 _ => Err(Error::Base64),
             }),
-            _ if !name::is_valid(name) => Ok(Err(Error::name(name))),
             _ => {
                 let value = map.next_value()?;
                 Ok(self.add(name, value))
