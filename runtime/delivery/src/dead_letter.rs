@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use openfaas_cloudevents::timestamp;
 use serde::{Deserialize, Serialize};
 

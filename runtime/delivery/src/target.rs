@@ -1,5 +1,8 @@
 //! What the engine asks of a function, however it is reached: through the gateway, by its own URL, in this process.
 
+#[cfg(feature = "http-target")]
+pub mod http;
+
 use std::future::Future;
 use std::sync::Arc;
 

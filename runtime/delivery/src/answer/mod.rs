@@ -127,6 +127,11 @@ impl Verdict {
     }
 }
 
+/// Whether it was the function itself that gave this answer.
+pub fn is_own(answer: &Answer) -> bool {
+    gateway::judge(answer).is_none()
+}
+
 /// Why there is no answer to judge.
 pub(crate) enum Silence {
     TimedOut,

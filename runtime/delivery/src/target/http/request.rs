@@ -1,0 +1,89 @@
+//! The request that a call becomes.
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::Full;
+use openfaas_cloudevents::{Error, http as binding, json};
+
+use crate::call::{Answer, Call, Payload};
+use crate::duration;
+use crate::wiring::Format;
+
+/// The topic the events came from; OpenFaaS's connectors say it so.
+const TOPIC: HeaderName = HeaderName::from_static("x-topic");
+/// Who calls; likewise.
+const CONNECTOR: HeaderName = HeaderName::from_static("x-connector");
+const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
+/// A Go duration, by which the function gives up.
+const TIMEOUT: HeaderName = HeaderName::from_static("x-timeout");
+const ATTEMPT: HeaderName = HeaderName::from_static("x-delivery-attempt");
+
+/// A call as a POST to `uri`.
+///
+/// # Errors
+/// An event that cannot be written in the format of the call.
+pub(super) fn of(call: &Call, uri: Uri) -> Result<Request<Full<Bytes>>, Error> {
+    let (mut headers, body) = payload(call)?;
+    let mut say = |name: HeaderName, value: &str| {
+        // A topic that no header can hold is left out.
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            headers.insert(name, value);
+        }
+    };
+    say(TOPIC, &call.topic);
+    say(CONNECTOR, &call.connector);
+    say(USER_AGENT, &call.connector);
+    say(CALL_ID, &call.call_id);
+    say(TIMEOUT, &duration::format(told(call.timeout)));
+    // Without this a Go gateway asks for gzip in our name.
+    say(ACCEPT_ENCODING, "identity");
+    if let Some(attempt) = call.attempt {
+        say(ATTEMPT, &attempt.to_string());
+    }
+    if let Some(trace) = &call.trace {
+        trace.inject(&mut headers);
+    }
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// The answer to an event that no request can hold: it will never be delivered.
+pub(super) fn unwritable(error: &Error) -> Answer {
+    let body = format!("the event cannot be written: {error}");
+    Answer::new(StatusCode::UNPROCESSABLE_ENTITY, HeaderMap::new(), body)
+}
+
+fn payload(call: &Call) -> Result<(HeaderMap, Bytes), Error> {
+    match (&call.payload, call.format) {
+        (Payload::One(event), Format::Binary) => binding::encode_binary(event),
+        (Payload::One(event), Format::Structured) => binding::encode_structured(event),
+        (Payload::Batch(events), _) => {
+            let mut body = BytesMut::from(&b"["[..]);
+            for (index, event) in events.iter().enumerate() {
+                if index > 0 {
+                    body.put_u8(b',');
+                }
+                body.extend_from_slice(&json::encode(event)?);
+            }
+            body.put_u8(b']');
+            let media_type = HeaderValue::from_static(json::BATCH_MEDIA_TYPE);
+            Ok((
+                HeaderMap::from_iter([(CONTENT_TYPE, media_type)]),
+                body.freeze(),
+            ))
+        }
+    }
+}
+
+/// What the function is told of the time it has: a second less than its caller waits, and at least half of that.
+fn told(timeout: Duration) -> Duration {
+    timeout
+        .saturating_sub(Duration::from_secs(1))
+        .max(timeout / 2)
+}
