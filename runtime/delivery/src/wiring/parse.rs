@@ -151,6 +151,19 @@ impl Wiring {
     }
 }
 
+impl RetryPolicy {
+    /// The retries of a function, on a topic or not: `com.openfaas.retry.*` also says how a queued call is tried again.
+    ///
+    /// # Errors
+    /// Everything that is wrong with these annotations.
+    pub fn from_annotations(annotations: &BTreeMap<String, String>) -> Result<Self, Vec<WiringError>> {
+        let lookup = |annotation: &str| annotations.get(annotation).cloned();
+        let mut reader = Reader { lookup, shown: str::to_owned, errors: Vec::new() };
+        let retry = reader.retry();
+        if reader.errors.is_empty() { Ok(retry) } else { Err(reader.errors) }
+    }
+}
+
 impl Broker {
     /// As `events.broker` says it.
     pub const fn name(self) -> &'static str {
