@@ -1,3 +1,7 @@
-//! Runs the functions of a stack.yml on this machine.
+//! The program `openfaas-local`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    openfaas_local::cli::main()
+}

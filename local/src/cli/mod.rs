@@ -1,0 +1,64 @@
+//! The commands.
+
+mod options;
+mod run;
+mod table;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{process::guard, session::with_cause};
+
+/// Runs the functions of a stack.yml on this machine: builds and starts them, gives them a gateway that faas-cli talks
+/// to, and delivers the events of their topics.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    /// What to do; without any, the functions are run.
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// How to run them.
+    #[command(flatten)]
+    run: options::Run,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build and start the functions, and serve them until Ctrl-C
+    Run(options::Run),
+    /// End what a runner left that could not do it itself
+    #[command(name = guard::COMMAND, hide = true)]
+    Guard {
+        /// The folder of its run.
+        folder: PathBuf,
+    },
+}
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Some(Command::Guard { folder }) => guard::keep(&folder)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Into::into),
+        Some(Command::Run(options)) => on_runtime(run::run(options)),
+        None => on_runtime(run::run(arguments.run)),
+    };
+    done.unwrap_or_else(|error: Box<dyn std::error::Error>| {
+        eprintln!("{}", with_cause(&*error));
+        ExitCode::FAILURE
+    })
+}
+
+/// What a command ends with.
+type Done = Result<ExitCode, Box<dyn std::error::Error>>;
+
+fn on_runtime(command: impl Future<Output = Done>) -> Done {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
+}

@@ -1,0 +1,41 @@
+//! The gateway's routes, and the server that serves them.
+
+use std::{future::Future, io, net::SocketAddr};
+
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{any, get},
+    serve::ListenerExt,
+};
+use tokio::net::TcpListener;
+
+use super::{Gateway, asynchronous::submit, auth::guard, invoke::invoke, system};
+
+/// Serves the gateway until `stop`, then until the last call is answered.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    gateway: Gateway,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let routes = routes(gateway).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(stop)
+        .await
+}
+
+fn routes(gateway: Gateway) -> Router {
+    let guarded = system::routes().layer(from_fn_with_state(gateway.clone(), guard));
+    Router::new()
+        .route("/function/{*target}", any(invoke))
+        .route("/async-function/{*target}", any(submit))
+        .route("/healthz", get(async || "OK"))
+        .merge(guarded)
+        .with_state(gateway)
+}

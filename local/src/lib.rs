@@ -1,0 +1,18 @@
+//! Runs the functions of a `stack.yml` on this machine, without a cluster and without containers.
+//!
+//! # Layout
+//! - [`build`]: functions become programs
+//! - [`process`]: programs become processes that are watched, and drained at the end
+//! - [`gateway`]: what `faas-cli` and other functions talk to
+//! - [`session`]: all of these together, from start to end
+//! - [`stack`]: what the stack file says, in the gateway's words
+//! - [`cli`]: the commands
+//! - [`terminal`]: what a person sees of them
+
+pub mod build;
+pub mod cli;
+pub mod gateway;
+pub mod process;
+pub mod session;
+pub mod stack;
+pub mod terminal;

@@ -1,0 +1,27 @@
+//! Functions as processes of this machine.
+//!
+//! [`Functions`] are all of a run; a [`Function`] keeps as many processes as it is asked for; each process is started on
+//! ports of its own, watched, and started again when it dies. The [`Guard`] sees to it that none outlives the runner.
+
+mod environment;
+mod function;
+mod functions;
+pub mod guard;
+pub mod health;
+mod host;
+mod logs;
+mod ports;
+mod replica;
+pub mod secrets;
+mod spec;
+mod table;
+
+pub use environment::{Common, Place};
+pub use function::{Desired, Function};
+pub use functions::Functions;
+pub use guard::{Guard, GuardError};
+pub use host::Host;
+pub use logs::{Line, Logs, Origin, Wanted};
+pub use secrets::Secrets;
+pub use spec::{NAMESPACE, Resources, Spec};
+pub use table::{Entry, State, Table};

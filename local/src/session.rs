@@ -1,0 +1,321 @@
+//! One run: everything that belongs together, from its start to its end.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use openfaas_delivery::wiring::WiringError;
+use openfaas_stack::{Stack, StackError, build::Profile};
+use tempfile::TempDir;
+use thiserror::Error;
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    build::{self, Builder, Compiler, Plan},
+    gateway::{self, Client, Credentials, Gateway, Queue, UPSTREAM_TIMEOUT, reachable},
+    process::{Common, Functions, Guard, GuardError, Host, Logs, Secrets, Spec, State},
+    stack::{self, Known},
+    terminal::Console,
+};
+
+/// What the gateway may take to finish its last calls.
+const LAST_CALLS: Duration = Duration::from_secs(10);
+
+/// The folder beside the stack file whose files are secrets, as `faas-cli local-run` has it.
+const SECRETS: &str = ".secrets";
+
+/// What a run is told.
+#[derive(Debug)]
+pub struct Options {
+    /// The stack file.
+    pub stack: PathBuf,
+    /// Where the gateway listens.
+    pub listen: SocketAddr,
+    /// How functions are compiled.
+    pub profile: Profile,
+    /// Programs that are run instead of being built.
+    pub given: Vec<(String, PathBuf)>,
+    /// Who may use the API.
+    pub credentials: Option<Credentials>,
+    /// Room for calls that nobody waits for.
+    pub queue: usize,
+}
+
+/// One run.
+#[derive(Debug)]
+pub struct Session {
+    /// The stack file, read.
+    pub stack: Stack,
+    /// The gateway.
+    pub gateway: Gateway,
+    /// How functions come to their programs.
+    plan: Plan,
+    /// The gateway's server.
+    server: JoinHandle<io::Result<()>>,
+    /// Ends the gateway's server.
+    stop: CancellationToken,
+    /// Where all files of the run are.
+    folder: TempDir,
+    /// Sees to it that nothing is left.
+    guard: Guard,
+}
+
+/// What became of a function at the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It takes calls.
+    Ready,
+    /// It does not, and why.
+    Failed(String),
+}
+
+/// Why a run cannot begin.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The stack file.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// The wiring of a function.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wiring(Vec<WiringError>),
+    /// A program was given for a function that is not there.
+    #[error("--binary {0}: {1} has no function of that name")]
+    NoSuchFunction(String, String),
+    /// The address of the gateway is taken, or none of this machine's.
+    #[error(
+        "the gateway cannot listen on {address}: {source}; choose another address with --listen, such as --listen 127.0.0.1:0"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no folder for the run's files.
+    #[error("cannot make a folder for the files of this run")]
+    Folder(#[source] io::Error),
+    /// The secrets beside the stack file cannot be read.
+    #[error("cannot read the secrets in {}", .path.display())]
+    Secrets {
+        /// Their folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no guard.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+}
+
+impl Session {
+    /// Reads the stack file and opens the gateway. No function runs yet.
+    ///
+    /// # Errors
+    /// When the stack file is wrong or the gateway cannot listen.
+    pub async fn open(options: Options, console: Console) -> Result<Self, StartError> {
+        let stack = Stack::load(&options.stack)?;
+        let known = Known::new(&stack)?;
+        check(&stack, &known, &options.given)?;
+        let given: BTreeMap<_, _> = options.given.iter().cloned().collect();
+        let plan = build::plan(&stack, options.given);
+        let listen = |source| StartError::Listen {
+            address: options.listen,
+            source,
+        };
+        let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let folder = tempfile::Builder::new()
+            .prefix("openfaas-local-")
+            .tempdir()
+            .map_err(StartError::Folder)?;
+        let seeds = stack.root().join(SECRETS);
+        let secrets = Secrets::new(folder.path().join("secrets"), &seeds).map_err(|source| {
+            StartError::Secrets {
+                path: seeds,
+                source,
+            }
+        })?;
+        let guard = Guard::start(folder.path())?;
+        let compiler = Compiler {
+            console: console.clone(),
+            group: guard.group(),
+            profile: options.profile,
+            said: Arc::default(),
+        };
+        let host = Host {
+            folder: folder.path().to_owned(),
+            group: guard.group(),
+            common: Common::new(format!("http://{}", reachable(address)), std::env::vars()),
+            secrets,
+            logs: Logs::default(),
+            console,
+        };
+        let stop = CancellationToken::new();
+        let gateway = Gateway {
+            functions: Functions::new(host),
+            known: Arc::new(known),
+            builder: Arc::new(Builder::new(compiler, &plan)),
+            given: Arc::new(given),
+            client: Client::new(UPSTREAM_TIMEOUT),
+            queue: Queue::new(options.queue),
+            credentials: options.credentials.map(Arc::new),
+            stop: stop.clone(),
+            address,
+        };
+        let server = tokio::spawn(gateway::serve(
+            gateway.clone(),
+            listener,
+            stop.clone().cancelled_owned(),
+        ));
+        Ok(Self {
+            stack,
+            gateway,
+            plan,
+            server,
+            stop,
+            folder,
+            guard,
+        })
+    }
+
+    /// Builds all functions and starts each as soon as it is built; returns what became of them, in the order of the
+    /// file, when those that start are ready.
+    pub async fn start(&self) -> Vec<(String, Start)> {
+        let mut failed: BTreeMap<String, String> = self
+            .plan
+            .left_out
+            .iter()
+            .map(|(name, why)| (name.clone(), why.to_string()))
+            .collect();
+        for (name, program) in &self.plan.given {
+            self.deploy(name, program.clone());
+        }
+        for package in &self.plan.packages {
+            match self.gateway.builder.build(&package.name).await {
+                Some(Ok(program)) => self.deploy(&package.name, program),
+                Some(Err(error)) => drop(failed.insert(package.name.clone(), with_cause(&error))),
+                None => {}
+            }
+        }
+        let mut all = Vec::new();
+        for function in &self.stack.functions {
+            let name = function.name.value.clone();
+            let start = match failed.remove(&name) {
+                Some(why) => Start::Failed(why),
+                None => self.ready(&name).await,
+            };
+            all.push((name, start));
+        }
+        all
+    }
+
+    fn deploy(&self, name: &str, program: PathBuf) {
+        if let Some(spec) = self.gateway.known.get(name) {
+            self.gateway
+                .functions
+                .deploy(spec.clone(), environment(spec), Some(program));
+        }
+    }
+
+    /// Waits until a function takes calls, or has died once.
+    async fn ready(&self, name: &str) -> Start {
+        let Some(function) = self.gateway.functions.find(name) else {
+            return Start::Failed("is not deployed".into());
+        };
+        let mut changes = function.table.changes();
+        let settled = changes.wait_for(|all| {
+            let settled = |state| matches!(state, State::Ready(_) | State::Waiting);
+            all.values().any(|entry| settled(entry.state))
+        });
+        let _ = timeout(Duration::from_secs(35), settled).await;
+        if function.table.ready() > 0 {
+            Start::Ready
+        } else {
+            Start::Failed("does not become ready, see above".into())
+        }
+    }
+
+    /// Finishes what runs, drains the functions, and leaves nothing.
+    pub async fn end(self) {
+        let given_up = self.gateway.queue.end().await;
+        if given_up > 0 {
+            let console = &self.gateway.functions.host.console;
+            console.line(&format!(
+                "{given_up} calls that nobody waits for were not done"
+            ));
+        }
+        self.stop.cancel();
+        let mut server = self.server;
+        if timeout(LAST_CALLS, &mut server).await.is_err() {
+            server.abort();
+        }
+        self.gateway.functions.end().await;
+        clear(self.folder, self.guard).await;
+    }
+
+    /// Leaves nothing, at once.
+    pub async fn abandon(self) {
+        self.server.abort();
+        clear(self.folder, self.guard).await;
+    }
+}
+
+async fn clear(folder: TempDir, guard: Guard) {
+    let path = folder.path().to_owned();
+    let _ = folder.close();
+    guard.finish().await;
+    // Whatever a process wrote while it was being ended.
+    let _ = std::fs::remove_dir_all(path);
+}
+
+/// How a function is wired, as the variables of its environment.
+fn environment(spec: &Spec) -> Vec<(String, String)> {
+    stack::wiring(spec)
+        .ok()
+        .flatten()
+        .map(|wiring| wiring.to_environment())
+        .unwrap_or_default()
+}
+
+fn check(stack: &Stack, known: &Known, given: &[(String, PathBuf)]) -> Result<(), StartError> {
+    if let Some((name, _)) = given.iter().find(|(name, _)| known.get(name).is_none()) {
+        return Err(StartError::NoSuchFunction(
+            name.clone(),
+            stack.path.display().to_string(),
+        ));
+    }
+    let errors: Vec<_> = known
+        .specs()
+        .filter_map(|spec| stack::wiring(spec).err())
+        .flatten()
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(StartError::Wiring(errors))
+    }
+}
+
+/// An error and what it comes from, in one sentence.
+#[must_use]
+pub fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", with_cause(source)),
+        None => error.to_string(),
+    }
+}
+
+/// The stack file of `folder`, unless one was named.
+///
+/// # Errors
+/// When there is none.
+pub fn stack_file(named: Option<PathBuf>, folder: &Path) -> Result<PathBuf, StackError> {
+    named.map_or_else(|| Stack::find(folder), Ok)
+}
