@@ -175,6 +175,17 @@ pub struct Assignment {
     pub created: Option<u64>,
 }
 
+/// How much may come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// So many messages.
+    pub messages: usize,
+    /// Of so many bytes together, as [`Message::size`] counts them. A broker that cannot look ahead may pass it by one.
+    pub bytes: usize,
+    /// Nothing is held: the first may be of any size.
+    pub any_size: bool,
+}
+
 /// What comes out of an open subscription.
 #[derive(Debug)]
 pub enum SourceEvent {
@@ -210,7 +221,12 @@ pub trait Codec: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why this event can never be a message: a failed check of a reply.
-    fn encode(&self, topic: &Arc<str>, event: &Event, format: Format) -> Result<Publication, String>;
+    fn encode(
+        &self,
+        topic: &Arc<str>,
+        event: &Event,
+        format: Format,
+    ) -> Result<Publication, String>;
 }
 
 /// What an owner can ask of a broker.
@@ -222,19 +238,29 @@ pub trait Broker: Codec {
     ///
     /// # Errors
     /// Whatever must be put right before messages can come.
-    fn open(&self, subscription: &Subscription) -> impl Future<Output = Result<Self::Source, OpenError>> + Send;
+    fn open(
+        &self,
+        subscription: &Subscription,
+    ) -> impl Future<Output = Result<Self::Source, OpenError>> + Send;
 
     /// Whether a topic can be stored to: asked before the first event is taken, and every 30 s while it cannot.
     ///
     /// # Errors
     /// One sentence that names the topic and the command that makes it.
-    fn check(&self, topic: &Arc<str>, purpose: Purpose) -> impl Future<Output = Result<(), OpenError>> + Send;
+    fn check(
+        &self,
+        topic: &Arc<str>,
+        purpose: Purpose,
+    ) -> impl Future<Output = Result<(), OpenError>> + Send;
 
     /// Stores a publication. Done only when the broker has said so.
     ///
     /// # Errors
     /// Whether it may be tried again or never will be taken.
-    fn publish(&self, publication: &Publication) -> impl Future<Output = Result<Stored, PublishError>> + Send;
+    fn publish(
+        &self,
+        publication: &Publication,
+    ) -> impl Future<Output = Result<Stored, PublishError>> + Send;
 }
 
 /// One open subscription, held by one owner.
@@ -242,9 +268,8 @@ pub trait Source: Send + Sync + 'static {
     /// What comes next. Called by one task; a dropped call loses nothing.
     fn next(&self) -> impl Future<Output = SourceEvent> + Send;
 
-    /// At most `count` more messages from now on, together of at most `bytes` as [`Message::size`] counts them (a pull, a
-    /// resume, a pause with zero). A broker that cannot look ahead may give one message past `bytes`.
-    fn demand(&self, count: usize, bytes: usize);
+    /// What may come from now on (a pull, a resume, a pause with nothing); replaces what was said before.
+    fn demand(&self, demand: Demand);
 
     /// Tells the broker that this message is done. Returns once the broker will not give it again, or, where a broker
     /// keeps only a prefix, once it is noted for the next commit.
@@ -272,7 +297,11 @@ pub trait Source: Send + Sync + 'static {
     ///
     /// # Errors
     /// It may or may not be stored.
-    fn record(&self, log: &str, record: &Record) -> impl Future<Output = Result<(), SourceError>> + Send;
+    fn record(
+        &self,
+        log: &str,
+        record: &Record,
+    ) -> impl Future<Output = Result<(), SourceError>> + Send;
 
     /// The log that was [`SourceEvent::Revoking`] can go: nothing of it is in flight any more.
     fn leave(&self, log: &str);
@@ -290,7 +319,10 @@ impl fmt::Display for Position {
 impl Header {
     /// A header with a value.
     pub fn new(name: impl Into<String>, value: impl Into<Bytes>) -> Self {
-        Self { name: name.into(), value: Some(value.into()) }
+        Self {
+            name: name.into(),
+            value: Some(value.into()),
+        }
     }
 
     /// The value as text; `None` where it has none or it is not UTF-8.
@@ -299,16 +331,39 @@ impl Header {
     }
 }
 
+impl Demand {
+    /// Whether a message of this size may come.
+    pub fn takes(&self, size: usize) -> bool {
+        self.messages > 0 && (self.any_size || size <= self.bytes)
+    }
+
+    /// What is left of it after a message of this size.
+    pub fn less(self, size: usize) -> Self {
+        let messages = self.messages.saturating_sub(1);
+        Self {
+            messages,
+            bytes: self.bytes.saturating_sub(size),
+            any_size: false,
+        }
+    }
+}
+
 impl Message {
     /// The value of the first header of this name, case ignored.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?.text()
+        self.headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name))?
+            .text()
     }
 
     /// The size that counts against the body budget: body, key and headers.
     pub fn size(&self) -> usize {
-        let headers: usize =
-            self.headers.iter().map(|header| header.name.len() + header.value.as_ref().map_or(0, Bytes::len)).sum();
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|header| header.name.len() + header.value.as_ref().map_or(0, Bytes::len))
+            .sum();
         headers + self.key.as_ref().map_or(0, Bytes::len) + self.body.as_ref().map_or(0, Bytes::len)
     }
 }

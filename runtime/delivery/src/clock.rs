@@ -80,7 +80,9 @@ impl Sub<Duration> for Time {
 impl SystemClock {
     /// A clock that begins now.
     pub fn start() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+        }
     }
 }
 
@@ -118,7 +120,11 @@ impl Seeded {
 
     /// A sequence nobody can foresee, from the keys that the standard library draws for its hash maps.
     pub fn unpredictable() -> Self {
-        Self(std::collections::hash_map::RandomState::new().build_hasher().finish())
+        Self(
+            std::collections::hash_map::RandomState::new()
+                .build_hasher()
+                .finish(),
+        )
     }
 
     /// A sequence of its own, drawn from this one.

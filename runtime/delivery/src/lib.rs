@@ -13,6 +13,8 @@ pub mod clock;
 #[cfg(feature = "engine")]
 pub mod dead_letter;
 pub mod duration;
+#[cfg(feature = "engine")]
+pub mod engine;
 pub mod filter;
 pub mod ids;
 #[cfg(feature = "engine")]

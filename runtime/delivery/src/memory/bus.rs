@@ -9,7 +9,10 @@ use tokio::sync::Notify;
 
 use super::source::MemorySource;
 use super::store::{Limits, Store};
-use crate::broker::{Broker, Codec, Decoded, Message, OpenError, Publication, PublishError, Purpose, Stored, Subscription};
+use crate::broker::{
+    Broker, Codec, Decoded, Message, OpenError, Publication, PublishError, Purpose, Stored,
+    Subscription,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::wiring::Format;
 
@@ -55,16 +58,31 @@ impl Default for Bus {
 impl<C: Clock> Bus<C> {
     /// An empty bus on this clock.
     pub fn with_clock(limits: Limits, clock: C) -> Self {
-        let state = State { store: Store::new(limits), waiting: BTreeMap::new() };
-        Self { shared: Arc::new(Shared { clock, state: Mutex::new(state) }) }
+        let state = State {
+            store: Store::new(limits),
+            waiting: BTreeMap::new(),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                clock,
+                state: Mutex::new(state),
+            }),
+        }
     }
 
     /// Stores an event in its topic, as a publisher does.
     ///
     /// # Errors
     /// It can be no message, is too large, or the bus is full.
-    pub fn publish_event(&self, topic: &str, event: &Event, format: Format) -> Result<Stored, PublishError> {
-        let publication = self.encode(&Arc::from(topic), event, format).map_err(PublishError::Refused)?;
+    pub fn publish_event(
+        &self,
+        topic: &str,
+        event: &Event,
+        format: Format,
+    ) -> Result<Stored, PublishError> {
+        let publication = self
+            .encode(&Arc::from(topic), event, format)
+            .map_err(PublishError::Refused)?;
         self.store(&publication)
     }
 
@@ -75,7 +93,9 @@ impl<C: Clock> Bus<C> {
     pub fn store(&self, publication: &Publication) -> Result<Stored, PublishError> {
         let shared = &self.shared;
         let mut state = shared.lock();
-        let stored = state.store.publish(shared.clock.now(), shared.clock.wall(), publication)?;
+        let stored = state
+            .store
+            .publish(shared.clock.now(), shared.clock.wall(), publication)?;
         state.wake_topic(&publication.topic);
         Ok(stored)
     }
@@ -110,7 +130,10 @@ impl<C: Clock> Bus<C> {
     /// What is in use.
     pub fn status(&self) -> Status {
         let state = self.shared.lock();
-        Status { bytes: state.store.bytes(), topics: state.store.topics() }
+        Status {
+            bytes: state.store.bytes(),
+            topics: state.store.topics(),
+        }
     }
 }
 
@@ -119,7 +142,12 @@ impl<C: Clock> Broker for Bus<C> {
 
     async fn open(&self, subscription: &Subscription) -> Result<Self::Source, OpenError> {
         let changed = Arc::new(Notify::new());
-        let mut waiting = Waiting { shared: &self.shared, durable: &subscription.durable, changed: &changed, over: false };
+        let mut waiting = Waiting {
+            shared: &self.shared,
+            durable: &subscription.durable,
+            changed: &changed,
+            over: false,
+        };
         self.shared.lock().listen(&subscription.durable, &changed);
         loop {
             let opened = self.shared.lock().store.open(subscription);
@@ -127,7 +155,13 @@ impl<C: Clock> Broker for Bus<C> {
                 waiting.over = true;
                 let durable = Arc::clone(&subscription.durable);
                 let changed = Arc::clone(&changed);
-                return Ok(MemorySource::new(Arc::clone(&self.shared), durable, owner, changed, assignment));
+                return Ok(MemorySource::new(
+                    Arc::clone(&self.shared),
+                    durable,
+                    owner,
+                    changed,
+                    assignment,
+                ));
             }
             changed.notified().await;
         }
@@ -143,7 +177,6 @@ impl<C: Clock> Broker for Bus<C> {
     async fn publish(&self, publication: &Publication) -> Result<Stored, PublishError> {
         self.store(publication)
     }
-
 }
 
 impl<C: Clock> Codec for Bus<C> {
@@ -151,7 +184,12 @@ impl<C: Clock> Codec for Bus<C> {
         super::format::decode(message)
     }
 
-    fn encode(&self, topic: &Arc<str>, event: &Event, format: Format) -> Result<Publication, String> {
+    fn encode(
+        &self,
+        topic: &Arc<str>,
+        event: &Event,
+        format: Format,
+    ) -> Result<Publication, String> {
         super::format::encode(topic, event, format)
     }
 }
@@ -192,7 +230,10 @@ impl State {
     }
 
     fn listen(&mut self, durable: &Arc<str>, changed: &Arc<Notify>) {
-        self.waiting.entry(Arc::clone(durable)).or_default().push(Arc::clone(changed));
+        self.waiting
+            .entry(Arc::clone(durable))
+            .or_default()
+            .push(Arc::clone(changed));
     }
 
     pub(super) fn unlisten(&mut self, durable: &Arc<str>, changed: &Arc<Notify>) {
@@ -204,7 +245,9 @@ impl State {
 
 impl<C> Clone for Bus<C> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 

@@ -16,7 +16,9 @@ use crate::wrap;
 pub(super) fn decode(message: &Message) -> Decoded {
     let mut headers = HeaderMap::with_capacity(message.headers.len());
     for Header { name, value } in &message.headers {
-        let value = value.as_deref().and_then(|value| HeaderValue::from_bytes(value).ok());
+        let value = value
+            .as_deref()
+            .and_then(|value| HeaderValue::from_bytes(value).ok());
         if let (Ok(name), Some(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
             headers.append(name, value);
         }
@@ -24,18 +26,29 @@ pub(super) fn decode(message: &Message) -> Decoded {
     let body = message.body.clone().unwrap_or_default();
     match binding::decode(&headers, body, &Limits::default()) {
         Ok(binding::Message::Event(event)) => Decoded::Event(event),
-        Ok(binding::Message::Batch(_)) => Decoded::Broken("a batch of events cannot be one message".into()),
+        Ok(binding::Message::Batch(_)) => {
+            Decoded::Broken("a batch of events cannot be one message".into())
+        }
         Ok(binding::Message::Other) => {
             let Position { log, offset } = dead_letter::identity(message);
             let content_type = message.header("content-type");
-            Decoded::Event(wrap::from_broker(&log, offset, content_type, message.body.clone()))
+            Decoded::Event(wrap::from_broker(
+                &log,
+                offset,
+                content_type,
+                message.body.clone(),
+            ))
         }
         Err(error) => Decoded::Broken(error.to_string()),
     }
 }
 
 /// Writes an event.
-pub(super) fn encode(topic: &Arc<str>, event: &Event, format: Format) -> Result<Publication, String> {
+pub(super) fn encode(
+    topic: &Arc<str>,
+    event: &Event,
+    format: Format,
+) -> Result<Publication, String> {
     let (headers, body) = match format {
         Format::Binary => binding::encode_binary(event),
         Format::Structured => binding::encode_structured(event),
@@ -46,5 +59,11 @@ pub(super) fn encode(topic: &Arc<str>, event: &Event, format: Format) -> Result<
         value: Some(Bytes::copy_from_slice(value.as_bytes())),
     };
     let headers = headers.iter().map(header).collect();
-    Ok(Publication { topic: Arc::clone(topic), dedup: None, key: record_key(event), headers, body: Some(body) })
+    Ok(Publication {
+        topic: Arc::clone(topic),
+        dedup: None,
+        key: record_key(event),
+        headers,
+        body: Some(body),
+    })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::bus::Shared;
-use crate::broker::{Assignment, Position, Record, Source, SourceError, SourceEvent};
+use crate::broker::{Assignment, Demand, Position, Record, Source, SourceError, SourceEvent};
 use crate::clock::Clock;
 
 /// An open subscription to the in-memory bus. Dropped without [`Source::close`], it is an owner that died: what it held
@@ -18,8 +18,7 @@ pub struct MemorySource<C: Clock> {
     durable: Arc<str>,
     owner: u64,
     changed: Arc<Notify>,
-    /// Messages and bytes that may still come.
-    demand: Mutex<(usize, usize)>,
+    demand: Mutex<Demand>,
     assignment: Mutex<Option<Assignment>>,
     closed: AtomicBool,
 }
@@ -33,7 +32,15 @@ impl<C: Clock> MemorySource<C> {
         assignment: Assignment,
     ) -> Self {
         let assignment = Mutex::new(Some(assignment));
-        Self { shared, durable, owner, changed, demand: Mutex::new((0, 0)), assignment, closed: AtomicBool::new(false) }
+        Self {
+            shared,
+            durable,
+            owner,
+            changed,
+            demand: Mutex::default(),
+            assignment,
+            closed: AtomicBool::new(false),
+        }
     }
 
     fn owned<T>(&self, act: impl FnOnce(&mut super::store::Store) -> T) -> Result<T, SourceError> {
@@ -59,25 +66,31 @@ impl<C: Clock> MemorySource<C> {
 
     /// A message, or when to look again.
     fn poll(&self) -> Result<SourceEvent, Option<crate::clock::Time>> {
-        if let Some(assignment) = self.assignment.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(assignment) = self
+            .assignment
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             return Ok(SourceEvent::Assigned(assignment));
         }
         let now = self.shared.clock.now();
         let mut state = self.shared.lock();
         if !state.store.owns(&self.durable, self.owner) {
-            return Ok(SourceEvent::Lost("another owner took the subscription over".into()));
+            return Ok(SourceEvent::Lost(
+                "another owner took the subscription over".into(),
+            ));
         }
         let mut demand = self.demand.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, bytes) = *demand;
-        if count == 0 {
+        if demand.messages == 0 {
             return Err(None);
         }
         if let Some(gap) = state.store.gap(&self.durable) {
             return Ok(gap);
         }
-        match state.store.take(now, &self.durable, self.owner, bytes) {
+        match state.store.take(now, &self.durable, self.owner, *demand) {
             Some(message) => {
-                *demand = (count - 1, bytes.saturating_sub(message.size()));
+                *demand = demand.less(message.size());
                 Ok(SourceEvent::Message((*message).clone()))
             }
             None => Err(state.store.due(&self.durable)),
@@ -103,8 +116,8 @@ impl<C: Clock> Source for MemorySource<C> {
         }
     }
 
-    fn demand(&self, count: usize, bytes: usize) {
-        *self.demand.lock().unwrap_or_else(PoisonError::into_inner) = (count, bytes);
+    fn demand(&self, demand: Demand) {
+        *self.demand.lock().unwrap_or_else(PoisonError::into_inner) = demand;
         self.changed.notify_one();
     }
 
@@ -154,6 +167,9 @@ impl<C: Clock> Drop for MemorySource<C> {
 
 impl<C: Clock> fmt::Debug for MemorySource<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemorySource").field("durable", &self.durable).field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("MemorySource")
+            .field("durable", &self.durable)
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::broker::{Assignment, Message, Position, Publication, PublishError, Record, SourceEvent, Stored, Subscription};
+use crate::broker::{
+    Assignment, Demand, Message, Position, Publication, PublishError, Record, SourceEvent, Stored,
+    Subscription,
+};
 use crate::clock::Time;
 use crate::wiring::Start;
 
@@ -80,7 +83,10 @@ impl Default for Limits {
 
 impl Store {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self {
+            limits,
+            ..Self::default()
+        }
     }
 
     /// Marks a topic as one whose messages stay until somebody takes them out.
@@ -88,12 +94,20 @@ impl Store {
         self.topics.entry(Arc::clone(topic)).or_default().kept = true;
     }
 
-    pub(super) fn publish(&mut self, now: Time, wall: SystemTime, what: &Publication) -> Result<Stored, PublishError> {
+    pub(super) fn publish(
+        &mut self,
+        now: Time,
+        wall: SystemTime,
+        what: &Publication,
+    ) -> Result<Stored, PublishError> {
         let limits = &self.limits;
         let topic = self.topics.entry(Arc::clone(&what.topic)).or_default();
         topic.forget_before(now - limits.dedup);
         if let Some(offset) = what.dedup.as_ref().and_then(|id| topic.dedup.get(id)) {
-            return Ok(Stored { position: position(&what.topic, *offset), duplicate: true });
+            return Ok(Stored {
+                position: position(&what.topic, *offset),
+                duplicate: true,
+            });
         }
         let message = Message {
             topic: Arc::clone(&what.topic),
@@ -111,7 +125,10 @@ impl Store {
             )));
         }
         if topic.durables.is_empty() && !topic.kept && topic.messages.len() >= limits.unread {
-            self.bytes -= topic.messages.pop_first().map_or(0, |(_, oldest)| oldest.size());
+            self.bytes -= topic
+                .messages
+                .pop_first()
+                .map_or(0, |(_, oldest)| oldest.size());
         }
         if self.bytes + size > limits.bytes {
             return Err(PublishError::Unavailable(format!(
@@ -129,28 +146,37 @@ impl Store {
             topic.dedup.insert(id.clone(), topic.last);
             topic.dedup_order.push_back((now, id.clone()));
         }
-        Ok(Stored { position: position(&what.topic, topic.last), duplicate: false })
+        Ok(Stored {
+            position: position(&what.topic, topic.last),
+            duplicate: false,
+        })
     }
 
     /// A new owner of a subscription, and what it begins with; `None` while an ordered one has an owner.
     pub(super) fn open(&mut self, subscription: &Subscription) -> Option<(u64, Assignment)> {
-        let topic = self.topics.entry(Arc::clone(&subscription.topic)).or_default();
+        let topic = self
+            .topics
+            .entry(Arc::clone(&subscription.topic))
+            .or_default();
         let mut created = None;
-        let durable = self.durables.entry(Arc::clone(&subscription.durable)).or_insert_with(|| {
-            let next = topic.starting_at(subscription.start);
-            created = Some(topic.messages.range(next..).count() as u64);
-            topic.durables.push(Arc::clone(&subscription.durable));
-            Durable {
-                topic: Arc::clone(&subscription.topic),
-                ordered: subscription.ordered,
-                window: None,
-                next,
-                pending: BTreeMap::new(),
-                due: BTreeSet::new(),
-                record: None,
-                owners: Vec::new(),
-            }
-        });
+        let durable = self
+            .durables
+            .entry(Arc::clone(&subscription.durable))
+            .or_insert_with(|| {
+                let next = topic.starting_at(subscription.start);
+                created = Some(topic.messages.range(next..).count() as u64);
+                topic.durables.push(Arc::clone(&subscription.durable));
+                Durable {
+                    topic: Arc::clone(&subscription.topic),
+                    ordered: subscription.ordered,
+                    window: None,
+                    next,
+                    pending: BTreeMap::new(),
+                    due: BTreeSet::new(),
+                    record: None,
+                    owners: Vec::new(),
+                }
+            });
         durable.ordered = subscription.ordered;
         durable.window = subscription.window;
         if durable.ordered && !durable.owners.is_empty() {
@@ -173,15 +199,28 @@ impl Store {
     pub(super) fn gap(&mut self, durable: &str) -> Option<SourceEvent> {
         let durable = self.durables.get_mut(durable)?;
         let topic = self.topics.get(&durable.topic)?;
-        let next = topic.messages.range(durable.next..).next().map_or(topic.last + 1, |(offset, _)| *offset);
+        let next = topic
+            .messages
+            .range(durable.next..)
+            .next()
+            .map_or(topic.last + 1, |(offset, _)| *offset);
         let count = next.checked_sub(durable.next).filter(|count| *count > 0)?;
         durable.next = next;
-        Some(SourceEvent::Gap { log: Arc::clone(&durable.topic), count })
+        Some(SourceEvent::Gap {
+            log: Arc::clone(&durable.topic),
+            count,
+        })
     }
 
-    /// The next message for this owner: one whose time to come again is over, else the next new one, if it has no more
-    /// than `bytes`.
-    pub(super) fn take(&mut self, now: Time, durable: &str, owner: u64, bytes: usize) -> Option<Arc<Message>> {
+    /// The next message for this owner: one whose time to come again is over, else the next new one, as
+    /// far as the demand takes it.
+    pub(super) fn take(
+        &mut self,
+        now: Time,
+        durable: &str,
+        owner: u64,
+        demand: Demand,
+    ) -> Option<Arc<Message>> {
         let ack_wait = self.limits.ack_wait;
         let durable = self.durables.get_mut(durable)?;
         let topic = self.topics.get(&durable.topic)?;
@@ -190,17 +229,24 @@ impl Store {
                 durable.take_back(offset);
                 continue;
             };
-            if message.size() > bytes {
+            if !demand.takes(message.size()) {
                 return None;
             }
             durable.due.remove(&(due, offset));
             durable.give(offset, owner, now + ack_wait);
             return Some(Arc::clone(message));
         }
-        if durable.window.is_some_and(|window| durable.pending.len() >= window) {
+        if durable
+            .window
+            .is_some_and(|window| durable.pending.len() >= window)
+        {
             return None;
         }
-        let (&offset, message) = topic.messages.range(durable.next..).next().filter(|(_, next)| next.size() <= bytes)?;
+        let (&offset, message) = topic
+            .messages
+            .range(durable.next..)
+            .next()
+            .filter(|(_, next)| demand.takes(next.size()))?;
         durable.next = offset + 1;
         durable.give(offset, owner, now + ack_wait);
         Some(Arc::clone(message))
@@ -213,11 +259,15 @@ impl Store {
 
     /// Whether this owner still is one.
     pub(super) fn owns(&self, durable: &str, owner: u64) -> bool {
-        self.durables.get(durable).is_some_and(|durable| durable.owners.contains(&owner))
+        self.durables
+            .get(durable)
+            .is_some_and(|durable| durable.owners.contains(&owner))
     }
 
     pub(super) fn settle(&mut self, durable: &str, offset: u64) {
-        let Some(durable) = self.durables.get_mut(durable) else { return };
+        let Some(durable) = self.durables.get_mut(durable) else {
+            return;
+        };
         durable.take_back(offset);
         let topic = Arc::clone(&durable.topic);
         self.thin(&topic, offset);
@@ -234,7 +284,9 @@ impl Store {
     }
 
     pub(super) fn pending(&self, durable: &str) -> usize {
-        self.durables.get(durable).map_or(0, |durable| durable.pending.len())
+        self.durables
+            .get(durable)
+            .map_or(0, |durable| durable.pending.len())
     }
 
     pub(super) fn set_record(&mut self, durable: &str, record: &Record) {
@@ -245,11 +297,17 @@ impl Store {
 
     /// An owner is gone. One that closes gives back what it holds at once; what a dead one held comes after ack_wait.
     pub(super) fn part(&mut self, now: Time, name: &str, owner: u64, closes: bool) {
-        let Some(durable) = self.durables.get_mut(name) else { return };
+        let Some(durable) = self.durables.get_mut(name) else {
+            return;
+        };
         durable.owners.retain(|other| *other != owner);
         if closes {
-            let held: Vec<u64> =
-                durable.pending.iter().filter(|(_, pending)| pending.owner == owner).map(|(offset, _)| *offset).collect();
+            let held: Vec<u64> = durable
+                .pending
+                .iter()
+                .filter(|(_, pending)| pending.owner == owner)
+                .map(|(offset, _)| *offset)
+                .collect();
             for offset in held {
                 self.postpone(name, offset, now);
             }
@@ -265,7 +323,9 @@ impl Store {
 
     /// Forgets a durable and what it held back.
     pub(super) fn remove(&mut self, name: &str) {
-        let Some(durable) = self.durables.remove(name) else { return };
+        let Some(durable) = self.durables.remove(name) else {
+            return;
+        };
         if let Some(topic) = self.topics.get_mut(&durable.topic) {
             topic.durables.retain(|other| &**other != name);
         }
@@ -273,19 +333,28 @@ impl Store {
 
     /// The messages of a topic, oldest first.
     pub(super) fn messages(&self, topic: &str) -> Vec<Arc<Message>> {
-        self.topics.get(topic).map(|topic| topic.messages.values().cloned().collect()).unwrap_or_default()
+        self.topics
+            .get(topic)
+            .map(|topic| topic.messages.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Takes one message out of a topic, whoever still waits for it.
     pub(super) fn delete(&mut self, topic: &str, offset: u64) -> bool {
-        let removed = self.topics.get_mut(topic).and_then(|topic| topic.messages.remove(&offset));
+        let removed = self
+            .topics
+            .get_mut(topic)
+            .and_then(|topic| topic.messages.remove(&offset));
         self.bytes -= removed.as_ref().map_or(0, |message| message.size());
         removed.is_some()
     }
 
     /// Name, messages held, and messages ever stored of each topic.
     pub(super) fn topics(&self) -> Vec<(Arc<str>, usize, u64)> {
-        self.topics.iter().map(|(name, topic)| (Arc::clone(name), topic.messages.len(), topic.last)).collect()
+        self.topics
+            .iter()
+            .map(|(name, topic)| (Arc::clone(name), topic.messages.len(), topic.last))
+            .collect()
     }
 
     /// Bytes held.
@@ -295,8 +364,13 @@ impl Store {
 
     /// Unsettled messages of a durable: given out, and not yet given out.
     pub(super) fn backlog(&self, durable: &str) -> usize {
-        let Some(durable) = self.durables.get(durable) else { return 0 };
-        let waiting = self.topics.get(&durable.topic).map_or(0, |topic| topic.messages.range(durable.next..).count());
+        let Some(durable) = self.durables.get(durable) else {
+            return 0;
+        };
+        let waiting = self
+            .topics
+            .get(&durable.topic)
+            .map_or(0, |topic| topic.messages.range(durable.next..).count());
         durable.pending.len() + waiting
     }
 
@@ -306,8 +380,12 @@ impl Store {
     }
 
     fn postpone(&mut self, durable: &str, offset: u64, due: Time) {
-        let Some(durable) = self.durables.get_mut(durable) else { return };
-        let Some(pending) = durable.pending.get_mut(&offset) else { return };
+        let Some(durable) = self.durables.get_mut(durable) else {
+            return;
+        };
+        let Some(pending) = durable.pending.get_mut(&offset) else {
+            return;
+        };
         durable.due.remove(&(pending.due, offset));
         pending.due = due;
         durable.due.insert((due, offset));
@@ -315,12 +393,21 @@ impl Store {
 
     /// Drops a message that every durable of its topic has settled.
     fn thin(&mut self, topic: &str, offset: u64) {
-        let Some(held) = self.topics.get_mut(topic) else { return };
-        let wanted = |name: &Arc<str>| self.durables.get(name).is_some_and(|durable| durable.wants(offset));
+        let Some(held) = self.topics.get_mut(topic) else {
+            return;
+        };
+        let wanted = |name: &Arc<str>| {
+            self.durables
+                .get(name)
+                .is_some_and(|durable| durable.wants(offset))
+        };
         if held.kept || held.durables.iter().any(wanted) {
             return;
         }
-        self.bytes -= held.messages.remove(&offset).map_or(0, |message| message.size());
+        self.bytes -= held
+            .messages
+            .remove(&offset)
+            .map_or(0, |message| message.size());
     }
 }
 
@@ -335,7 +422,12 @@ impl Topic {
 
     fn starting_at(&self, start: Start) -> u64 {
         match start {
-            Start::Oldest => self.messages.keys().next().copied().unwrap_or(self.last + 1),
+            Start::Oldest => self
+                .messages
+                .keys()
+                .next()
+                .copied()
+                .unwrap_or(self.last + 1),
             Start::New => self.last + 1,
             Start::At(moment) => self
                 .messages
@@ -368,5 +460,8 @@ impl Durable {
 }
 
 fn position(topic: &Arc<str>, offset: u64) -> Position {
-    Position { log: Arc::clone(topic), offset }
+    Position {
+        log: Arc::clone(topic),
+        offset,
+    }
 }

@@ -1,0 +1,354 @@
+//! Does what an owner decides, and tells it how that ended.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use super::budget::Share;
+use super::control::Said;
+use super::owner::{CallId, Input, Output, Owner, Settings};
+use super::{Control, Ended, Engine};
+use crate::broker::{Broker, Codec, Position, Source, SourceEvent};
+use crate::call::{Call, Outcome};
+use crate::clock::{Clock, Random, Time};
+use crate::observe::Observer;
+use crate::target::Target;
+
+/// A health check that takes longer has failed.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Runs one owner.
+pub(super) struct Driver<B: Broker, T, O, C> {
+    engine: Engine<B, T, O, C>,
+    settings: Settings,
+    owner: Owner,
+    share: Share,
+    drain_timeout: Duration,
+    subscriptions: Vec<Slot<B::Source>>,
+    work: FuturesUnordered<BoxFuture<'static, Done<B::Source>>>,
+    ended: bool,
+}
+
+/// A subscription and its open source, if it has one.
+struct Slot<S> {
+    topic: Arc<str>,
+    source: Option<Arc<S>>,
+    /// Grows with every opening: what an earlier one still says is not heard.
+    generation: u64,
+    progressing: bool,
+}
+
+/// Something that was done.
+enum Done<S> {
+    Opened(usize, u64, S),
+    Came(usize, u64, SourceEvent),
+    Progressed(usize),
+    Told(Input),
+    Nothing,
+}
+
+impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
+    pub(super) fn new(
+        engine: Engine<B, T, O, C>,
+        settings: Settings,
+        drain_timeout: Duration,
+        random: Box<dyn Random>,
+    ) -> Self {
+        let topics = &settings.wiring.topics;
+        let slot = |topic: &String| Slot {
+            topic: topic.as_str().into(),
+            source: None,
+            generation: 0,
+            progressing: false,
+        };
+        let subscriptions = topics.iter().map(slot).collect();
+        let share = engine.budget.join(topics.len());
+        let codec = Arc::clone(&engine.broker) as Arc<dyn Codec>;
+        let observer = Arc::clone(&engine.observer) as Arc<dyn Observer>;
+        let owner = Owner::new(settings.clone(), codec, observer, random, share.bytes());
+        let work = FuturesUnordered::new();
+        Self {
+            engine,
+            settings,
+            owner,
+            share,
+            drain_timeout,
+            subscriptions,
+            work,
+            ended: false,
+        }
+    }
+
+    pub(super) async fn run(mut self, control: &Control) -> Ended {
+        let mut said = control.listen();
+        let mut heard = Said::default();
+        let mut drained_by: Option<Time> = None;
+        let mut alarm = Alarm::default();
+        let mut share = self.share.bytes();
+        loop {
+            while let Some(output) = self.owner.output() {
+                self.perform(output);
+            }
+            if self.ended {
+                return Ended::Drained;
+            }
+            let now = self.engine.clock.now();
+            if drained_by.is_some_and(|by| by <= now) {
+                return self.cut().await;
+            }
+            alarm.set(
+                [self.owner.wake_at(), drained_by]
+                    .into_iter()
+                    .flatten()
+                    .min(),
+                &self.engine.clock,
+            );
+            let input = tokio::select! {
+                biased;
+                Ok(()) = said.changed() => {
+                    let news = *said.borrow_and_update();
+                    let before = std::mem::replace(&mut heard, news);
+                    if news.drain && !before.drain {
+                        drained_by = Some(self.engine.clock.now() + self.drain_timeout);
+                        self.tell(Input::Drain);
+                    }
+                    if news.image == before.image { continue } else { Input::NewImage }
+                }
+                Some(done) = self.work.next(), if !self.work.is_empty() => match self.heard(done) {
+                    Some(input) => input,
+                    None => continue,
+                },
+                () = alarm.rings() => Input::Tick,
+            };
+            self.tell(input);
+            let bytes = self.share.bytes();
+            if std::mem::replace(&mut share, bytes) != bytes {
+                self.tell(Input::Share(bytes));
+            }
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.owner
+            .handle(self.engine.clock.now(), self.engine.clock.wall(), input);
+    }
+
+    /// The drain takes too long: everything is given back as it is.
+    async fn cut(mut self) -> Ended {
+        self.work.clear();
+        let (held, _) = self.owner.holding();
+        for slot in &mut self.subscriptions {
+            if let Some(source) = slot.source.take() {
+                source.close().await;
+            }
+        }
+        Ended::Cut(held)
+    }
+
+    /// What something done means to the owner.
+    fn heard(&mut self, done: Done<B::Source>) -> Option<Input> {
+        match done {
+            Done::Nothing => None,
+            Done::Told(input) => Some(input),
+            Done::Progressed(index) => {
+                self.subscriptions[index].progressing = false;
+                None
+            }
+            Done::Opened(index, generation, source) => {
+                let slot = &mut self.subscriptions[index];
+                if slot.generation != generation {
+                    return None;
+                }
+                let every = source.progress_every();
+                slot.source = Some(Arc::new(source));
+                self.listen(index);
+                Some(Input::Opened(index, every))
+            }
+            Done::Came(index, generation, event) => {
+                if self.subscriptions[index].generation != generation {
+                    return None;
+                }
+                Some(self.came(index, event))
+            }
+        }
+    }
+
+    fn came(&mut self, index: usize, event: SourceEvent) -> Input {
+        let input = match event {
+            SourceEvent::Interrupted(_) => return Input::Interrupted(index),
+            SourceEvent::Lost(_) => return Input::Lost(index),
+            SourceEvent::Assigned(assignment) => Input::Assigned(index, assignment),
+            SourceEvent::Message(message) => {
+                let decoded = self.engine.broker.decode(&message);
+                Input::Message(index, Arc::new(message), decoded)
+            }
+            SourceEvent::Gap { count, .. } => Input::Gap(index, count),
+            SourceEvent::Revoking { log } => Input::Revoking(index, log),
+        };
+        self.listen(index);
+        input
+    }
+
+    fn listen(&self, index: usize) {
+        let slot = &self.subscriptions[index];
+        let generation = slot.generation;
+        self.with_source(index, async move |source| {
+            Done::Came(index, generation, source.next().await)
+        });
+    }
+
+    /// Works on the open source of a subscription; nothing, where it has none.
+    fn with_source<F>(&self, index: usize, work: impl FnOnce(Arc<B::Source>) -> F)
+    where
+        F: Future<Output = Done<B::Source>> + Send + 'static,
+    {
+        if let Some(source) = &self.subscriptions[index].source {
+            self.work.push(Box::pin(work(Arc::clone(source))));
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Open(index) => self.open(index),
+            Output::Close(index) => self.close(index),
+            Output::Ended => self.ended = true,
+            Output::Demand(index, demand) => {
+                if let Some(source) = &self.subscriptions[index].source {
+                    source.demand(demand);
+                }
+            }
+            Output::Leave(index, log) => {
+                if let Some(source) = &self.subscriptions[index].source {
+                    source.leave(&log);
+                }
+            }
+            Output::Call(id, call) => self.call(id, call),
+            Output::AskHealth => self.ask_health(),
+            Output::Publish(id, publication) => {
+                let broker = Arc::clone(&self.engine.broker);
+                self.work.push(Box::pin(async move {
+                    Done::Told(Input::Published(id, broker.publish(&publication).await))
+                }));
+            }
+            Output::Settle(id, index, position) => self.with_source(index, async move |source| {
+                Done::Told(Input::Settled(id, source.settle(&position).await))
+            }),
+            Output::SettleAgain(index, position) => self.with_source(index, async move |source| {
+                // It is settled, or comes once more.
+                let _ = source.settle(&position).await;
+                Done::Nothing
+            }),
+            Output::Progress(index, positions) => self.progress(index, positions),
+            Output::Record(log, index, name, record) => {
+                self.with_source(index, async move |source| {
+                    let result = source.record(&name, &record).await;
+                    Done::Told(Input::Recorded(log, record, result))
+                })
+            }
+            Output::AskPending(log, index, name) => self.with_source(index, async move |source| {
+                Done::Told(Input::Pending(log, source.pending(&name).await))
+            }),
+        }
+    }
+
+    fn open(&mut self, index: usize) {
+        let slot = &mut self.subscriptions[index];
+        slot.generation += 1;
+        let (generation, topic) = (slot.generation, Arc::clone(&slot.topic));
+        let opening = self
+            .engine
+            .clone()
+            .open(Arc::clone(&self.settings.wiring), topic);
+        self.work.push(Box::pin(async move {
+            Done::Opened(index, generation, opening.await)
+        }));
+    }
+
+    fn close(&mut self, index: usize) {
+        let slot = &mut self.subscriptions[index];
+        slot.generation += 1;
+        let source = slot.source.take();
+        self.work.push(Box::pin(async move {
+            if let Some(source) = source {
+                source.close().await;
+            }
+            Done::Told(Input::Closed(index))
+        }));
+    }
+
+    fn call(&self, id: CallId, call: Call) {
+        let (target, clock) = (
+            Arc::clone(&self.engine.target),
+            Arc::clone(&self.engine.clock),
+        );
+        let deadline = clock.now() + call.timeout;
+        self.work.push(Box::pin(async move {
+            let outcome = tokio::select! {
+                biased;
+                outcome = target.call(call) => outcome,
+                () = clock.sleep_until(deadline) => Outcome::TimedOut,
+            };
+            Done::Told(Input::Called(id, outcome))
+        }));
+    }
+
+    fn ask_health(&self) {
+        let (target, clock) = (
+            Arc::clone(&self.engine.target),
+            Arc::clone(&self.engine.clock),
+        );
+        let wiring = Arc::clone(&self.settings.wiring);
+        let deadline = clock.now() + HEALTH_TIMEOUT;
+        self.work.push(Box::pin(async move {
+            let well = tokio::select! {
+                biased;
+                well = target.healthy(&wiring.namespace, &wiring.function) => well,
+                () = clock.sleep_until(deadline) => false,
+            };
+            Done::Told(Input::Health(well))
+        }));
+    }
+
+    /// Reports progress, unless the last report is still on its way.
+    fn progress(&mut self, index: usize, positions: Vec<Position>) {
+        let slot = &mut self.subscriptions[index];
+        if slot.source.is_none() || std::mem::replace(&mut slot.progressing, true) {
+            return;
+        }
+        self.with_source(index, async move |source| {
+            source.progress(&positions).await;
+            Done::Progressed(index)
+        });
+    }
+}
+
+/// The one timer of a driver. One that rings too early costs a look; setting it anew each time would cost more.
+#[derive(Default)]
+struct Alarm {
+    set: Option<(Time, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+}
+
+impl Alarm {
+    fn set<C: Clock>(&mut self, wanted: Option<Time>, clock: &Arc<C>) {
+        let Some(wanted) = wanted else { return };
+        if self.set.as_ref().is_some_and(|(time, _)| *time <= wanted) {
+            return;
+        }
+        let clock = Arc::clone(clock);
+        self.set = Some((
+            wanted,
+            Box::pin(async move { clock.sleep_until(wanted).await }),
+        ));
+    }
+
+    async fn rings(&mut self) {
+        match &mut self.set {
+            Some((_, sleep)) => sleep.await,
+            None => std::future::pending().await,
+        }
+        self.set = None;
+    }
+}

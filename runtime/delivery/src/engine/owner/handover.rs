@@ -1,0 +1,211 @@
+//! What one owner leaves for the next, and what the next makes of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::subscription::{Handover, Log, LogPhase, Phase, Writing};
+use super::{Output, Owner, Timer};
+use crate::broker::{Assignment, Position, Record, SourceError};
+use crate::engine::mistake::Mistake;
+use crate::observe::{State, What};
+
+/// While messages of the last owner are missing, the broker is asked that often how many are out.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Owners that ended uncleanly at one position before what was pending is suspect.
+const UNCLEAN_ENDS: u32 = 2;
+
+impl Owner {
+    pub(super) fn opened(&mut self, index: usize, progress: Option<Duration>) {
+        let subscription = &mut self.subscriptions[index];
+        if subscription.phase != Phase::Opening {
+            return;
+        }
+        subscription.phase = Phase::Open;
+        subscription.progress = progress;
+        subscription.allowed = Default::default();
+        if let Some(every) = progress {
+            self.wake(self.now + every, Timer::Progress(index));
+        }
+        self.tell(index, None, What::State(State::Ready));
+    }
+
+    pub(super) fn assigned(&mut self, index: usize, assignment: Assignment) {
+        let before = assignment.record.unwrap_or_default();
+        let unclean = match before.open {
+            true if before.floor == assignment.floor => before.unclean + 1,
+            true => 1,
+            false => 0,
+        };
+        let record = Record {
+            open: true,
+            floor: assignment.floor,
+            unclean,
+            suspects: before.suspects,
+        };
+        let door = self.settings.door;
+        let pending = assignment
+            .delivered
+            .filter(|_| self.subscriptions[index].ordered && assignment.shuffled);
+        let planted = self.settings.planted.is(Mistake::IgnoreHandover);
+        let handover = pending.filter(|_| !planted).map(|up_to| Handover {
+            up_to,
+            complete: false,
+            let_go: BTreeSet::new(),
+            asking: false,
+        });
+        let log = Log {
+            subscription: index,
+            name: assignment.log,
+            phase: LogPhase::Held,
+            held: 0,
+            handover,
+            record,
+            writing: if door {
+                Writing::Wanted(0)
+            } else {
+                Writing::Done
+            },
+            suspect_up_to: assignment
+                .delivered
+                .filter(|_| door && unclean >= UNCLEAN_ENDS),
+        };
+        if let Some(attempts) = log
+            .record
+            .suspects
+            .iter()
+            .map(|(_, attempts)| *attempts)
+            .max()
+            .filter(|_| door)
+        {
+            let wait = self.draw(attempts.saturating_sub(1));
+            self.suspects.at = self.suspects.at.max(self.now + wait);
+        }
+        let index_of_log = match self.log(index, &log.name) {
+            Some(known) => {
+                self.logs[known] = log;
+                known
+            }
+            None => {
+                self.logs.push(log);
+                self.logs.len() - 1
+            }
+        };
+        self.write(index_of_log);
+        self.ask_pending(index_of_log);
+    }
+
+    /// Where a log stands, whether it is ours or was.
+    pub(super) fn log(&self, index: usize, name: &Arc<str>) -> Option<usize> {
+        self.logs
+            .iter()
+            .position(|log| log.subscription == index && log.name == *name)
+    }
+
+    pub(super) fn position(&self, at: (usize, u64)) -> Position {
+        Position {
+            log: Arc::clone(&self.logs[at.0].name),
+            offset: at.1,
+        }
+    }
+
+    /// Writes a record that wants to be written.
+    pub(super) fn write(&mut self, index: usize) {
+        let log = &mut self.logs[index];
+        let Writing::Wanted(failures) = log.writing else {
+            return;
+        };
+        log.writing = Writing::Running(failures);
+        let (subscription, name, record) =
+            (log.subscription, Arc::clone(&log.name), log.record.clone());
+        self.outputs
+            .push_back(Output::Record(index, subscription, name, record));
+    }
+
+    pub(super) fn recorded(
+        &mut self,
+        index: usize,
+        written: Record,
+        result: Result<(), SourceError>,
+    ) {
+        let log = &mut self.logs[index];
+        let Writing::Running(failures) = log.writing else {
+            return;
+        };
+        match result {
+            Ok(()) if log.record == written => {
+                log.writing = Writing::Done;
+                self.begin_recorded(index);
+            }
+            Ok(()) => {
+                log.writing = Writing::Wanted(0);
+                self.write(index);
+            }
+            Err(SourceError::Lost) => log.writing = Writing::Wanted(failures),
+            Err(SourceError::Unavailable(reason)) => {
+                log.writing = Writing::Wanted(failures.saturating_add(1));
+                let subscription = log.subscription;
+                self.tell(
+                    subscription,
+                    None,
+                    What::Repeating {
+                        step: "record",
+                        reason: &reason,
+                    },
+                );
+                let wait = self.draw(failures);
+                self.wake(self.now + wait, Timer::Log(index));
+            }
+        }
+    }
+
+    /// A record or a count is asked for again.
+    pub(super) fn ask_again(&mut self, index: usize) {
+        if self.logs[index].phase != LogPhase::Gone {
+            self.write(index);
+            self.ask_pending(index);
+        }
+    }
+
+    fn ask_pending(&mut self, index: usize) {
+        let log = &mut self.logs[index];
+        let Some(handover) = log.handover.as_mut().filter(|handover| !handover.asking) else {
+            return;
+        };
+        handover.asking = true;
+        self.outputs.push_back(Output::AskPending(
+            index,
+            log.subscription,
+            Arc::clone(&log.name),
+        ));
+    }
+
+    /// So many are out: those held here, those let go, and those of the last owner that are still to come.
+    pub(super) fn pending(&mut self, index: usize, result: Result<usize, SourceError>) {
+        let now = self.now;
+        let log = &mut self.logs[index];
+        let (subscription, held) = (log.subscription, log.held);
+        let Some(handover) = &mut log.handover else {
+            return;
+        };
+        handover.asking = false;
+        if let Ok(out) = result {
+            if out <= held {
+                handover.let_go.clear();
+            }
+            let missing = out.saturating_sub(held + handover.let_go.len());
+            handover.complete |= missing == 0;
+            if handover.complete && handover.let_go.is_empty() {
+                log.handover = None;
+                return;
+            }
+            self.tell(
+                subscription,
+                None,
+                What::State(State::TakingOver { pending: missing }),
+            );
+        }
+        self.wake(now + ASK_AGAIN, Timer::Log(index));
+    }
+}
