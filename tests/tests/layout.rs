@@ -1,6 +1,7 @@
 //! Templates and functions as faas-cli sees them: copied by a copy of its own rules, compiled and tested where they land.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use openfaas_tests::handler::{
     FUNCTIONS, TEMPLATES, build_context, cargo, compiling, files, new_function,
@@ -93,9 +94,16 @@ fn a_build_context_is_small_and_holds_no_link_and_nothing_that_was_compiled() {
 #[test]
 fn every_lock_file_is_current() {
     for (_, handler) in handlers() {
-        cargo(
-            &handler,
-            &["metadata", "--locked", "--format-version=1", "--quiet"],
+        let metadata = Command::new(env!("CARGO"))
+            .current_dir(&handler)
+            .args(["metadata", "--locked", "--format-version=1"])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&metadata.stderr);
+        let folder = handler.display();
+        assert!(
+            metadata.status.success(),
+            "{folder}: run `cargo xtask lock`: {stderr}"
         );
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! - [`setup`]: what the other two need, at pinned versions
 //! - [`mod@test`]: every check that has to be green before a change lands
+//! - [`lock`]: the functions' Cargo.lock, from the root's
 //! - [`mod@bench`]: side by side with peers, in one run
 //!
 //! [`step`] runs commands one after another and keeps their times, [`totals`] reads libtest's summary lines,
 //! [`tools`] finds programs and [`project`] knows the folders.
 
 mod bench;
+mod lock;
 mod project;
 mod setup;
 mod step;
@@ -28,6 +30,7 @@ Usage: cargo xtask <COMMAND>
 Commands:
   setup         Install what tests and benches need and this machine lacks
   test          Run every check and every test, with a summary at the end
+  lock          Bring the functions' Cargo.lock up to the root's, after dependencies changed
   bench <NAME>  Measure beside peers: http, start, memory, instructions, codec, delivery
 
 Options:
@@ -39,6 +42,7 @@ enum Chore {
     Help,
     Setup,
     Test,
+    Lock,
     /// The bench's name and whatever follows it.
     Bench(Vec<OsString>),
 }
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         }
         Chore::Setup => setup::main(),
         Chore::Test => test::main(),
+        Chore::Lock => lock::main(),
         Chore::Bench(arguments) => bench::main(arguments),
     }
 }
@@ -68,6 +73,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Chore, lexopt::Error> {
         Some(Value(name)) => match name.to_str() {
             Some("setup") => Chore::Setup,
             Some("test") => Chore::Test,
+            Some("lock") => Chore::Lock,
             Some("bench") => return Ok(Chore::Bench(arguments.raw_args()?.collect())),
             _ => return Err(Value(name).unexpected()),
         },
