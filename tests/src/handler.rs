@@ -110,3 +110,47 @@ pub fn compiling() -> std::sync::MutexGuard<'static, ()> {
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+/// Makes a git repository of one commit that holds what this repository's working tree holds, ignored files left out and
+/// links kept: what somebody would clone if all of it were committed.
+pub fn copy_tree_of_git(to: &Path) -> io::Result<()> {
+    let list = [
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ];
+    let listed = run(Command::new("git").current_dir(repository()).args(list));
+    for path in listed.split('\0').filter(|path| !path.is_empty()) {
+        let (from, to) = (repository().join(path), to.join(path));
+        let Ok(kind) = from.symlink_metadata() else {
+            continue;
+        };
+        std::fs::create_dir_all(to.parent().expect("a file lies in a folder"))?;
+        if kind.is_symlink() {
+            std::os::unix::fs::symlink(std::fs::read_link(&from)?, &to)?;
+        } else {
+            std::fs::copy(&from, &to)?;
+        }
+    }
+    let author = [
+        "-c",
+        "user.name=tests",
+        "-c",
+        "user.email=tests@localhost",
+        "-c",
+        "commit.gpgsign=false",
+    ];
+    for arguments in [
+        &["init", "--quiet"][..],
+        &["add", "--all"],
+        &["commit", "--quiet", "--no-verify", "-m", "tree"],
+    ] {
+        run(Command::new("git")
+            .current_dir(to)
+            .args(author)
+            .args(arguments));
+    }
+    Ok(())
+}

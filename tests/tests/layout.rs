@@ -78,9 +78,10 @@ fn a_build_context_is_small_and_holds_no_link_and_nothing_that_was_compiled() {
         assert!(size < CONTEXT_LIMIT, "{}: {size} bytes", handler.display());
         for (file, _) in &files {
             assert!(!dir.path().join(file).is_symlink(), "{}", file.display());
-            let compiled =
-                |part: &std::ffi::OsStr| part == "target" || part == "debug" || part == "release";
-            assert!(!file.iter().any(compiled), "{}", file.display());
+            let compiled = file
+                .iter()
+                .any(|part| part == "CACHEDIR.TAG" || part == ".fingerprint");
+            assert!(!compiled, "{}", file.display());
         }
         let has = |path: &str| files.iter().any(|(file, _)| file == Path::new(path));
         assert!(
@@ -88,6 +89,32 @@ fn a_build_context_is_small_and_holds_no_link_and_nothing_that_was_compiled() {
                 && has("function/src/main.rs")
                 && has("function/runtime/delivery/Cargo.toml")
         );
+    }
+}
+
+/// The template's .dockerignore, and the .gitignore that `faas-cli new` writes: `template`, `build` and `.secrets`.
+#[test]
+fn nothing_that_is_needed_has_a_name_that_is_ignored() {
+    let ignored = std::fs::read_to_string(repository().join("template/rust-otlp/.dockerignore"));
+    let ignored = ignored.unwrap();
+    let anywhere = ignored.lines().filter_map(|line| line.strip_prefix("**/"));
+    let anywhere: Vec<&str> = anywhere.chain(["template", "build", ".secrets"]).collect();
+    for (template, handler) in handlers() {
+        let dir = tempfile::tempdir().unwrap();
+        build_context(&template, &handler, dir.path()).unwrap();
+        for (file, _) in files(&dir.path().join("function")) {
+            let hit = file
+                .iter()
+                .find(|part| anywhere.iter().any(|name| part == name));
+            assert_eq!(hit, None, "{}", file.display());
+        }
+        let anchored = ignored.lines().filter(|line| !line.starts_with(['#', '*']));
+        for path in anchored {
+            assert!(
+                !dir.path().join(path).exists(),
+                "{path} is in the context and left out of it"
+            );
+        }
     }
 }
 
