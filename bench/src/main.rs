@@ -1,19 +1,106 @@
 //! Side by side with peers, in one run, as ratios.
+//!
+//! - [`http`], [`start`], [`memory`], [`instructions`]: a no-op function beside bare axum, raw hyper and of-watchdog
+//! - [`codec`]: the CloudEvents codec beside cloudevents-sdk
+//! - [`compare`]: ratios of interleaved pairs, and the rule by which a budget is missed
+//! - [`contenders`], [`server`]: what is measured, each a process of its own
+//! - [`load`], [`generator`], [`sink`]: where requests come from and where spans go
+//! - [`report`]: the table
+
+mod codec;
+mod compare;
+mod contenders;
+mod error;
+mod generator;
+mod http;
+mod instructions;
+mod load;
+mod memory;
+mod report;
+mod server;
+mod sink;
+mod start;
 
 use std::process::ExitCode;
 
-mod codec;
+use lexopt::prelude::*;
+
+use crate::error::Error;
+use crate::report::Report;
+
+const USAGE: &str = "\
+Side by side with peers, in one run, as ratios. Exit code 1 when a budget is missed.
+
+Usage: cargo xtask bench <NAME>
+
+Names:
+  http          Requests per second of a no-op handler, and its p99 at half load
+  start         Process start to the first 200
+  memory        Resident memory, idle and loaded
+  instructions  Instructions per request, counted by callgrind
+  codec         The CloudEvents codec beside cloudevents-sdk
+";
+
+/// A bench by what it gives.
+enum Bench {
+    /// A table of ratios.
+    Servers(fn() -> Result<Report, Error>),
+    /// Its own printing, and a sentence when a budget is missed.
+    Library(fn() -> Result<(), String>),
+}
 
 fn main() -> ExitCode {
-    let outcome = match std::env::args().nth(1).as_deref() {
-        Some("codec") => codec::run(),
-        _ => Err("which bench? codec".to_owned()),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => {
-            eprintln!("{sentence}");
-            ExitCode::FAILURE
+    match parse(lexopt::Parser::from_env()) {
+        Ok(Some(bench)) => bench.run(),
+        Ok(None) => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
         }
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+// === impl Bench ===
+
+impl Bench {
+    fn run(self) -> ExitCode {
+        let kept = match self {
+            Self::Servers(bench) => bench().map_err(|error| error.to_string()).map(|report| {
+                println!("{report}");
+                !report.missed()
+            }),
+            Self::Library(bench) => bench().map(|()| true),
+        };
+        match kept {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(sentence) => {
+                eprintln!("{sentence}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Option<Bench>, lexopt::Error> {
+    let name = match arguments.next()? {
+        None | Some(Short('h') | Long("help")) => return Ok(None),
+        Some(Value(name)) => name,
+        Some(other) => return Err(other.unexpected()),
+    };
+    let bench = match name.to_str() {
+        Some("http") => Bench::Servers(http::run),
+        Some("start") => Bench::Servers(start::run),
+        Some("memory") => Bench::Servers(memory::run),
+        Some("instructions") => Bench::Servers(instructions::run),
+        Some("codec") => Bench::Library(codec::run),
+        _ => return Err(Value(name).unexpected()),
+    };
+    match arguments.next()? {
+        None => Ok(Some(bench)),
+        Some(other) => Err(other.unexpected()),
     }
 }

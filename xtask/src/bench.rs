@@ -3,22 +3,23 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::{project, step};
+use crate::{project, step, tools};
 
 /// Runs the bench that `arguments` name; its exit code is 1 when a budget is missed.
 pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
-    let mut bench = project::cargo();
-    bench
-        .args([
-            "run",
-            "--quiet",
-            "--release",
-            "--package",
-            "openfaas-bench",
-            "--",
-        ])
-        .args(arguments);
-    match step::check(&mut bench) {
+    const PACKAGE: [&str; 3] = ["--release", "--package", "openfaas-bench"];
+    let build = step::check(project::cargo().arg("build").args(PACKAGE).arg("--bins"));
+    let bench = build.and_then(|()| {
+        step::check(
+            project::cargo()
+                .args(["run", "--quiet"])
+                .args(PACKAGE)
+                .arg("--")
+                .args(arguments)
+                .env("PATH", tools::path()),
+        )
+    });
+    match bench {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
