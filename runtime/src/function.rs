@@ -8,7 +8,7 @@ use crate::{
     BoxError, Config, Result,
     endpoint::{FunctionService, HttpEndpoint, RouterEndpoint},
     event::{EventEndpoint, EventHandler},
-    run, server,
+    run,
 };
 
 /// One function: a handler, and what surrounds it.
@@ -53,6 +53,8 @@ pub(crate) struct Parts {
     pub(crate) ready: Option<ReadyCheck>,
     /// What runs after the last call, in this order.
     pub(crate) hooks: Vec<Hook>,
+    /// Whether the handler may read a request's body as it comes; events are read whole.
+    pub(crate) streams: bool,
 }
 
 pub(crate) type ReadyCheck =
@@ -74,12 +76,12 @@ impl<S: Clone + Send + Sync + 'static> Function<S> {
         H: Handler<T, S> + Sync,
         T: 'static,
     {
-        Function::of(move |state| FunctionService(Arc::new(HttpEndpoint::new(handler, state))))
+        Function::of(true, move |state| FunctionService(Arc::new(HttpEndpoint::new(handler, state))))
     }
 
     /// A function that answers HTTP requests, by an axum router of several routes.
     pub fn router(router: Router<S>) -> Function<S> {
-        Function::of(move |state| {
+        Function::of(true, move |state| {
             FunctionService(Arc::new(RouterEndpoint::new(router.with_state(state))))
         })
     }
@@ -90,16 +92,19 @@ impl<S: Clone + Send + Sync + 'static> Function<S> {
         H: EventHandler<A, S>,
         A: 'static,
     {
-        Function::of(move |state| FunctionService(Arc::new(EventEndpoint::new(handler, state))))
+        Function::of(false, move |state| FunctionService(Arc::new(EventEndpoint::new(handler, state))))
     }
 
-    fn of(make: impl FnOnce(S) -> FunctionService + Send + 'static) -> Function<S> {
+    fn of(streams: bool, make: impl FnOnce(S) -> FunctionService + Send + 'static) -> Function<S> {
         Function {
             make: Box::new(move |state| {
                 let service = make(state);
                 Box::pin(async move { Ok(service) })
             }),
-            parts: Parts::default(),
+            parts: Parts {
+                streams,
+                ..Parts::default()
+            },
         }
     }
 }
@@ -213,7 +218,7 @@ impl Function {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
-        server::serve(self, listener, shutdown).await
+        run::serve(self, listener, shutdown).await
     }
 
     /// Runs the initialiser and makes the service.

@@ -30,9 +30,14 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use openfaas_cloudevents::{Event, FromData, IntoData, http::encode_batch, http::encode_binary};
+use openfaas_telemetry::{Telemetry, logs::Logs};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use crate::{Config, Function, Reply, Result, call::Call, server};
+use crate::{
+    Function, Reply, Result,
+    call::Call,
+    server::{self, Sockets},
+};
 
 /// What a function can be called with in a test: an [`Event`], several (a batch), or an [`http::Request`].
 pub trait IntoRequest {
@@ -44,6 +49,7 @@ pub trait IntoRequest {
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    metrics: SocketAddr,
     client: Client<HttpConnector, Body>,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<()>>,
@@ -60,7 +66,7 @@ pub async fn call(function: Function, request: impl IntoRequest) -> Reply {
         .unwrap_or_else(|error| panic!("the initialiser failed: {error}"));
     let config = parts.config.unwrap_or_default();
     let mut call = Some(Call {
-        shared: Arc::new(server::shared(&config)),
+        shared: Arc::new(server::shared(&config, Telemetry::disabled())),
         deadline: None,
         context: Default::default(),
     });
@@ -90,25 +96,33 @@ pub fn event<T: FromData>(json: &str) -> Event<T> {
 /// # Panics
 /// If no port can be had.
 pub async fn start(function: Function) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a free port of this machine");
-    let address = listener
-        .local_addr()
-        .expect("a socket that listens has an address");
+    let (calls, address) = listen().await;
+    let (metrics, metrics_address) = listen().await;
     let mut config = function.parts.config.clone().unwrap_or_default();
     config.suppress_lock = true;
-    config.metrics_port = 0;
+    let sockets = Sockets {
+        calls,
+        metrics: Some(metrics),
+    };
     let (stop, stopped) = oneshot::channel();
-    let serving = tokio::spawn(function.config(config).serve(listener, async {
+    let shutdown = async {
         stopped.await.ok();
-    }));
+    };
+    let telemetry = Telemetry::start(config.telemetry.clone());
+    let serving = server::serve(function, config, sockets, telemetry, Logs::disabled(), shutdown);
     Running {
         address,
+        metrics: metrics_address,
         client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
         stop: Some(stop),
-        serving,
+        serving: tokio::spawn(serving),
     }
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port of this machine");
+    let address = listener.local_addr().expect("a socket that listens has an address");
+    (listener, address)
 }
 
 // === impl Running ===
@@ -129,23 +143,7 @@ impl Running {
     /// # Panics
     /// If there is no answer.
     pub async fn call(&self, request: impl IntoRequest) -> Reply {
-        let mut request = request.into_request();
-        let path = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |path| path.as_str());
-        *request.uri_mut() = self
-            .url(path)
-            .parse()
-            .expect("an address and a path are a URL");
-        let response = self
-            .client
-            .request(request)
-            .await
-            .unwrap_or_else(|error| panic!("no answer from {}: {error:?}", self.address));
-        Reply::read("function", response.map(Body::new))
-            .await
-            .unwrap_or_else(|error| panic!("the answer broke off: {error}"))
+        self.send(self.address, request.into_request()).await
     }
 
     /// Gets a path.
@@ -153,8 +151,26 @@ impl Running {
     /// # Panics
     /// If there is no answer.
     pub async fn get(&self, path: &str) -> Reply {
-        let request = http::Request::get(path).body(Body::empty());
-        self.call(request.expect("a path makes a request")).await
+        self.call(get(path)).await
+    }
+
+    /// What it says on its metrics port.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub async fn metrics(&self) -> String {
+        self.send(self.metrics, get("/metrics")).await.text()
+    }
+
+    async fn send(&self, address: SocketAddr, mut request: http::Request<Body>) -> Reply {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let url = format!("http://{address}{path}");
+        *request.uri_mut() = url.parse().expect("an address and a path are a URL");
+        let response = self.client.request(request).await;
+        let response = response.unwrap_or_else(|error| panic!("no answer from {address}: {error:?}"));
+        Reply::read("function", response.map(Body::new))
+            .await
+            .unwrap_or_else(|error| panic!("the answer broke off: {error}"))
     }
 
     /// Asks it to stop, as a SIGTERM would, and waits until it has.
@@ -215,6 +231,12 @@ impl IntoRequest for &str {
             .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         request
     }
+}
+
+fn get(path: &str) -> http::Request<Body> {
+    let mut request = http::Request::new(Body::empty());
+    *request.uri_mut() = path.parse().expect("a path that a request can have");
+    request
 }
 
 fn post(body: Body) -> http::Request<Body> {

@@ -5,6 +5,7 @@ mod parse;
 use std::{path::PathBuf, time::Duration};
 
 use http::Uri;
+use openfaas_telemetry::logs::LogConfig;
 
 use parse::Values;
 
@@ -15,7 +16,7 @@ use parse::Values;
 /// let config = Config::from_lookup(|key| (key == "exec_timeout").then(|| "5s".to_owned())).unwrap();
 /// assert_eq!(config.exec_timeout, Some(std::time::Duration::from_secs(5)));
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
     /// `OPENFAAS_NAME`, else the pod's name without what its ReplicaSet added: the function's own name.
@@ -64,6 +65,10 @@ pub struct Config {
     pub secret_mount_path: PathBuf,
     /// `gateway_url`: where [`Gateway`](crate::Gateway) calls other functions.
     pub gateway_url: Uri,
+    /// `OTEL_*`: what is traced and where it goes.
+    pub telemetry: openfaas_telemetry::Config,
+    /// `log_format`, `RUST_LOG`, …: what is logged, and how.
+    pub logs: LogConfig,
 }
 
 /// The longest request body, in bytes.
@@ -96,9 +101,9 @@ pub enum ConfigError {
         "jwt_auth=true cannot be kept: this runtime does not check tokens yet; unset it, or keep of-watchdog for this function"
     )]
     JwtAuth,
-    /// A setting of telemetry.
-    #[error("{0}")]
-    Telemetry(String),
+    /// A setting of traces, metrics or logs.
+    #[error(transparent)]
+    Telemetry(#[from] openfaas_telemetry::ConfigError),
 }
 
 const MAX_BODY: u64 = 10 << 20;
@@ -131,8 +136,11 @@ impl Config {
         }
         let log_call_id = env.flag("log_callid")?;
         let log_call_id_as_documented = env.flag("log_call_id")?;
+        let name = name(&env);
         Ok(Config {
-            name: name(&env),
+            telemetry: openfaas_telemetry::Config::from_lookup(&env.0, &name)?.with_resource("faas.name", &name),
+            logs: LogConfig::from_lookup(&env.0)?,
+            name,
             namespace: env
                 .text("OPENFAAS_NAMESPACE")
                 .unwrap_or_else(|| "openfaas-fn".to_owned()),

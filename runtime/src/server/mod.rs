@@ -1,75 +1,119 @@
 //! The HTTP side of the OpenFaaS function contract, from accept to drain.
 
 pub(crate) mod answer;
+mod answer_body;
+mod calling;
+mod connection;
+mod counters;
+mod health;
+mod lifecycle;
+mod limit;
+pub(crate) mod lock;
+mod metrics;
+mod record;
+mod request_body;
+mod serve;
+mod service;
 
-use std::{convert::Infallible, future::Future, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
-use axum::body::Body;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use openfaas_telemetry::Telemetry;
-use tokio::net::TcpListener;
+use http::Uri;
+use openfaas_telemetry::{Telemetry, Trigger, logs::Logs};
 
 use crate::{
-    Config, Error, Function, Gateway, Result, Secrets,
-    call::{Call, Shared},
+    Config, Gateway, Secrets,
+    call::Shared,
+    function::{Parts, ReadyCheck},
 };
+use counters::Counters;
+use lifecycle::{Lifecycle, Phase};
+use limit::Limit;
+use lock::LockFile;
 
-/// Serves until `shutdown`, then drains.
-pub(crate) async fn serve(
-    function: Function,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<()> {
-    let (making, parts) = function.into_parts();
-    let config = match parts.config {
-        Some(config) => config,
-        None => Config::from_env()?,
-    };
-    let service = making.await.map_err(Error::Init)?;
-    let shared = Arc::new(shared(&config));
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, _)) = accepted else { continue };
-        let (service, shared) = (service.clone(), shared.clone());
-        tokio::spawn(async move {
-            let call = service_fn(move |request: http::Request<Incoming>| {
-                let mut call = Some(Call {
-                    shared: shared.clone(),
-                    deadline: None,
-                    context: Default::default(),
-                });
-                let mut answering = service.0.call(request.map(Body::new));
-                async move {
-                    let polling = std::future::poll_fn(|cx| {
-                        Call::enter(&mut call, || answering.as_mut().poll(cx))
-                    });
-                    Ok::<_, Infallible>(polling.await)
-                }
-            });
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), call)
-                .await;
-        });
+pub(crate) use serve::{Sockets, accept_failed, serve};
+
+/// Longer than any process lives, and short enough to be added to a moment.
+const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+/// One function that is served.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) limit: Limit,
+    pub(crate) lock: LockFile,
+    pub(crate) counters: Counters,
+    pub(crate) logs: Logs,
+    /// A line per call.
+    pub(crate) request_log: bool,
+    /// What `/_/ready` asks the function.
+    pub(crate) ready_path: Option<Uri>,
+    /// What `/_/ready` asks the check.
+    pub(crate) ready: Option<ReadyCheck>,
+    /// For a handler, until its answer begins.
+    pub(crate) exec_limit: Duration,
+    /// For a request's head, and for the whole of it; `None`: no limit.
+    pub(crate) read_limit: Option<Duration>,
+    /// For an answer, from one byte to the next.
+    pub(crate) idle_limit: Duration,
+    /// The longest body of any request.
+    pub(crate) body_limit: Option<u64>,
+    /// The longest body that an extractor reads whole.
+    pub(crate) whole_limit: Option<usize>,
+    /// Whether the handler may read a body as it comes.
+    pub(crate) streams: bool,
+}
+
+// === impl Server ===
+
+impl Server {
+    fn new(config: &Config, parts: Parts, telemetry: Telemetry, logs: Logs) -> Server {
+        let whole_limit = config.max_body.whole();
+        let exec_limit = config.exec_timeout.unwrap_or(config.write_timeout);
+        Server {
+            shared: Arc::new(shared(config, telemetry)),
+            lifecycle: Lifecycle::new(),
+            limit: Limit::new(config),
+            lock: LockFile::new(config),
+            counters: Counters::default(),
+            logs,
+            request_log: config.request_log,
+            ready_path: config.ready_path.as_ref().and_then(|path| path.parse().ok()),
+            ready: parts.ready,
+            exec_limit: exec_limit.min(config.write_timeout).min(FOREVER),
+            read_limit: Some(config.read_timeout.min(FOREVER)).filter(|limit| !limit.is_zero()),
+            idle_limit: config.write_timeout.min(FOREVER),
+            body_limit: if parts.streams { config.max_body.streamed() } else { whole_limit },
+            whole_limit: whole_limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            streams: parts.streams,
+        }
     }
-    for hook in parts.hooks {
-        hook().await;
+
+    /// What `/_/health` says.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.lifecycle.is_healthy() && self.lock.is_fine()
     }
-    Ok(())
+
+    /// What brings its calls, as a span names it.
+    pub(crate) fn trigger(&self) -> Trigger {
+        if self.streams { Trigger::Http } else { Trigger::PubSub }
+    }
+
+    /// All metrics, as Prometheus text.
+    pub(crate) fn render_metrics(&self) -> String {
+        let mut text = self.shared.telemetry.metrics().render();
+        self.counters.render(self, &mut text);
+        text
+    }
 }
 
 /// What every call of a function shares.
-pub(crate) fn shared(config: &Config) -> Shared {
+pub(crate) fn shared(config: &Config, telemetry: Telemetry) -> Shared {
     Shared {
         name: config.name.clone(),
         secrets: Secrets::at(config.secret_mount_path.clone()),
         gateway: Gateway::at(config.gateway_url.clone()),
-        telemetry: Telemetry::disabled(),
+        telemetry,
         max_body: config.max_body,
     }
 }

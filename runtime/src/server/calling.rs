@@ -1,0 +1,230 @@
+use std::{
+    any::Any,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum::{body::Body, extract::Request};
+use http::{
+    HeaderValue, Method, Response, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE},
+};
+use openfaas_telemetry::Scoped;
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{
+    answer,
+    answer_body::AnswerBody,
+    connection::Link,
+    limit::Place,
+    record::{End, Record},
+    request_body::BodyFault,
+};
+use crate::{
+    call::Call,
+    endpoint::{Answering, FunctionService},
+};
+
+pin_project! {
+    /// A call on its way to its answer: what hyper polls.
+    pub(crate) struct Calling {
+        work: Work,
+        record: Option<Box<Record>>,
+        link: std::sync::Arc<Link>,
+        // Armed as soon as the handler has something to wait for.
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+/// What a call waits for.
+pub(crate) enum Work {
+    /// Nothing: this is its answer.
+    Answer(Response<Body>),
+    /// An answer that is no call of the function.
+    Aside(Answering),
+    /// A place, or the initialiser.
+    Wait(Admission, Request),
+    /// The handler.
+    Run(Scoped<Answering>),
+    /// It is over.
+    Over,
+}
+
+/// A place and what to call, for whom none was free at once; `None`: there is no place for it.
+pub(crate) type Admission = Pin<Box<dyn Future<Output = Option<(Place, FunctionService)>> + Send>>;
+
+/// What came of polling the work once.
+enum Step {
+    Answer(Response<Body>),
+    Panic(Box<dyn Any + Send>),
+    Pending,
+}
+
+// === impl Calling ===
+
+impl Calling {
+    pub(crate) fn new(work: Work, record: Option<Box<Record>>, link: std::sync::Arc<Link>) -> Calling {
+        Calling {
+            work,
+            record,
+            link,
+            timer: None,
+        }
+    }
+
+    /// Starts the handler.
+    pub(crate) fn start(record: &mut Record, service: &FunctionService, request: Request) -> Work {
+        let call = &mut record.call;
+        let started = catch_unwind(AssertUnwindSafe(|| Call::enter(call, || service.0.call(request))));
+        match started {
+            Ok(answering) => Work::Run(record.scope().run(answering)),
+            Err(panic) => Work::Answer(panicked(record, &*panic)),
+        }
+    }
+}
+
+impl Future for Calling {
+    type Output = Result<Response<AnswerBody>, std::convert::Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        {
+            let step = this.work.step(this.record, cx);
+            let response = match step {
+                Step::Answer(response) => response,
+                Step::Panic(panic) => match this.record {
+                    Some(record) => panicked(record, &*panic),
+                    None => answer::internal(StatusCode::INTERNAL_SERVER_ERROR),
+                },
+                Step::Pending => {
+                    let Some(record) = this.record else {
+                        return Poll::Pending;
+                    };
+                    if this.timer.is_none() {
+                        this.timer.set(Some(sleep_until(record.deadline)));
+                    }
+                    match this.timer.as_mut().as_pin_mut().map(|timer| timer.poll(cx)) {
+                        Some(Poll::Ready(())) => timed_out(record),
+                        _ => return Poll::Pending,
+                    }
+                }
+            };
+            *this.work = Work::Over;
+            return Poll::Ready(Ok(match this.record.take() {
+                Some(record) => finish(record, response, this.link),
+                None => response.map(AnswerBody::uncounted),
+            }));
+        }
+    }
+}
+
+// === impl Work ===
+
+impl Work {
+    fn step(&mut self, record: &mut Option<Box<Record>>, cx: &mut Context<'_>) -> Step {
+        loop {
+            match self {
+                Work::Answer(_) | Work::Over => {
+                    let Work::Answer(response) = std::mem::replace(self, Work::Over) else {
+                        return Step::Pending;
+                    };
+                    return Step::Answer(response);
+                }
+                Work::Aside(answering) => match catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx))) {
+                    Ok(Poll::Ready(response)) => return Step::Answer(response),
+                    Ok(Poll::Pending) => return Step::Pending,
+                    Err(panic) => return Step::Panic(panic),
+                },
+                Work::Wait(admission, _) => {
+                    let Poll::Ready(admitted) = admission.as_mut().poll(cx) else {
+                        return Step::Pending;
+                    };
+                    let (Work::Wait(_, request), Some(record)) = (std::mem::replace(self, Work::Over), record.as_mut())
+                    else {
+                        return Step::Pending;
+                    };
+                    match admitted {
+                        Some((place, service)) => {
+                            record.place = Some(place);
+                            *self = Calling::start(record, &service, request);
+                        }
+                        None => {
+                            record.end = End::Refused;
+                            return Step::Answer(answer::full(record.server.limit.size()));
+                        }
+                    }
+                }
+                Work::Run(answering) => {
+                    let Some(record) = record else {
+                        return Step::Pending;
+                    };
+                    let call = &mut record.call;
+                    let polled = catch_unwind(AssertUnwindSafe(|| {
+                        Call::enter(call, || Pin::new(answering).poll(cx))
+                    }));
+                    return match polled {
+                        // Whoever set the deadline no longer listens to an answer that comes after it.
+                        Ok(Poll::Ready(_)) if Instant::now() >= record.deadline => Step::Answer(timed_out(record)),
+                        Ok(Poll::Ready(response)) => Step::Answer(response),
+                        Ok(Poll::Pending) => Step::Pending,
+                        Err(panic) => Step::Panic(panic),
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// The head of the answer, and its body with the record in it.
+fn finish(mut record: Box<Record>, response: Response<Body>, link: &Link) -> Response<AnswerBody> {
+    let response = match link.take_body_fault() {
+        None => response,
+        Some(fault) => {
+            record.end = End::Refused;
+            match fault {
+                BodyFault::TooLong => answer::too_long(),
+                BodyFault::TooSlow => answer::too_slow(),
+            }
+        }
+    };
+    let (mut head, body) = response.into_parts();
+    record.status = head.status;
+    head.headers
+        .insert(answer::X_DURATION_SECONDS, answer::seconds(record.started.elapsed()));
+    if record.server.lifecycle.is_leaving() {
+        head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        record.end = End::Answered;
+        link.upgrade(record);
+        return Response::from_parts(head, AnswerBody::uncounted(body));
+    }
+    let whole = http_body::Body::is_end_stream(&body);
+    if !whole && !head.headers.contains_key(CONTENT_TYPE) {
+        // A provider would put the request's own there.
+        head.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    }
+    let whole = whole || record.line.method == Method::HEAD;
+    Response::from_parts(head, AnswerBody::new(body, record, whole))
+}
+
+/// 504, empty, as of-watchdog answers it.
+fn timed_out(record: &mut Record) -> Response<Body> {
+    record.end = End::Timeout;
+    record.cancel();
+    answer::internal(StatusCode::GATEWAY_TIMEOUT)
+}
+
+fn panicked(record: &mut Record, panic: &(dyn Any + Send)) -> Response<Body> {
+    record.end = End::Panic;
+    record.cancel();
+    let words = panic.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(call_id = %record.line.call_id, "the handler panicked: {}", words.unwrap_or("no message"));
+    answer::internal(StatusCode::INTERNAL_SERVER_ERROR)
+}

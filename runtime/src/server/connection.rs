@@ -1,0 +1,260 @@
+//! One connection: its socket, its timers, and its end.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use hyper::{
+    rt::{Read, ReadBufCursor, Sleep, Timer, Write},
+    server::conn::http1,
+};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::{Phase, Server, record::Record, request_body::BodyFault, service::CallService};
+
+/// Most bytes of a request's head, as Go's and so of-watchdog's (`MaxHeaderBytes`).
+const MAX_HEAD: usize = 1 << 20;
+
+/// What the socket, the service and the timer of one connection share.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// The call that took the connection over by an upgrade: it is over when the socket is closed.
+    upgraded: Mutex<Option<Box<Record>>>,
+    /// What went wrong with the body of the request at hand.
+    body_fault: Mutex<Option<BodyFault>>,
+    /// Whether there is a fault to look at.
+    has_fault: AtomicBool,
+    /// When the connection was made.
+    began: Instant,
+    /// When the next request's head has to be here, in milliseconds after `began`; 0: whenever it likes.
+    head_due: AtomicU64,
+    /// It is not here, and it is past that time.
+    head_late: AtomicBool,
+}
+
+/// A socket, given up when it takes nothing for too long.
+struct Io {
+    socket: TokioIo<TcpStream>,
+    /// Armed while the socket takes nothing.
+    stall: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// For how long it may.
+    patience: Duration,
+    /// Kept until the socket is closed, by whoever has it then.
+    _link: Arc<Link>,
+}
+
+/// Hyper's timer for a request's head, without a timer for each: the connection itself watches the time.
+struct HeadTimer(Arc<Link>);
+
+/// A head that is waited for.
+struct HeadDue(Arc<Link>);
+
+/// Serves a connection until it ends, by its peer or, once the function closes, after the answer at hand.
+pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream) {
+    // A socket that is gone already shows it at the first read.
+    let _ = stream.set_nodelay(true);
+    let link = Arc::new(Link::new());
+    let io = Io {
+        socket: TokioIo::new(stream),
+        stall: None,
+        patience: server.idle_limit,
+        _link: link.clone(),
+    };
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD).timer(HeadTimer(link.clone()));
+    builder.header_read_timeout(server.read_limit);
+    let service = CallService::new(server.clone(), link.clone());
+    let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    let mut closing = pin!(server.lifecycle.closing().notified());
+    let mut heard = false;
+    let mut closed = false;
+    let mut timer = pin!(None::<tokio::time::Sleep>);
+    let served = poll_fn(|cx| {
+        if !heard {
+            // Once is enough: a task's waker stays the same.
+            heard = true;
+            let _ = closing.as_mut().poll(cx);
+        }
+        loop {
+            if !closed && server.lifecycle.phase() >= Phase::Closed {
+                closed = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            if let Poll::Ready(served) = connection.as_mut().poll(cx) {
+                return Poll::Ready(served);
+            }
+            ready!(link.poll_late(timer.as_mut(), cx));
+        }
+    });
+    if let Err(error) = served.await {
+        tracing::debug!("a connection ended early: {error}");
+    }
+}
+
+// === impl Link ===
+
+impl Link {
+    pub(crate) fn new() -> Link {
+        Link {
+            upgraded: Mutex::new(None),
+            body_fault: Mutex::new(None),
+            has_fault: AtomicBool::new(false),
+            began: Instant::now(),
+            head_due: AtomicU64::new(0),
+            head_late: AtomicBool::new(false),
+        }
+    }
+
+    /// The call goes on over the bare socket.
+    pub(crate) fn upgrade(&self, record: Box<Record>) {
+        *self.upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
+    }
+
+    pub(crate) fn set_body_fault(&self, fault: BodyFault) {
+        *self.body_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+        self.has_fault.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn take_body_fault(&self) -> Option<BodyFault> {
+        if !self.has_fault.load(Ordering::Acquire) {
+            return None;
+        }
+        self.has_fault.store(false, Ordering::Release);
+        self.body_fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn set_head_due(&self, due: Instant) {
+        let due = due.saturating_duration_since(self.began).as_millis() as u64;
+        self.head_due.store(due.max(1), Ordering::Relaxed);
+    }
+
+    fn head_due(&self) -> Option<tokio::time::Instant> {
+        match self.head_due.load(Ordering::Relaxed) {
+            0 => None,
+            due => Some((self.began + Duration::from_millis(due)).into()),
+        }
+    }
+
+    /// Ready once a head is late. One timer serves all heads of a connection: it is set anew only when it runs out.
+    fn poll_late(&self, mut timer: Pin<&mut Option<tokio::time::Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(due) = self.head_due() else {
+            return Poll::Pending;
+        };
+        if timer.is_none() {
+            timer.set(Some(tokio::time::sleep_until(due)));
+        } else if timer.as_ref().as_pin_ref().is_some_and(|timer| !timer.is_elapsed()) {
+            return Poll::Pending;
+        }
+        let Some(mut timer) = timer.as_pin_mut() else {
+            return Poll::Pending;
+        };
+        while timer.as_mut().poll(cx).is_ready() {
+            if due <= tokio::time::Instant::now() {
+                self.head_late.store(true, Ordering::Relaxed);
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}
+
+// === impl HeadTimer, HeadDue ===
+
+impl Timer for HeadTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(self.now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.0.set_head_due(deadline);
+        Box::pin(HeadDue(self.0.clone()))
+    }
+
+    fn reset(&self, _: &mut Pin<Box<dyn Sleep>>, deadline: Instant) {
+        self.0.set_head_due(deadline);
+    }
+}
+
+impl Sleep for HeadDue {}
+
+impl Future for HeadDue {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        match self.0.head_late.load(Ordering::Relaxed) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for HeadDue {
+    fn drop(&mut self) {
+        self.0.head_due.store(0, Ordering::Relaxed);
+    }
+}
+
+// === impl Io ===
+
+impl Io {
+    /// What came of writing, unless it has been nothing for too long.
+    fn unless_stalled<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            if self.stall.is_some() {
+                self.stall = None;
+            }
+            return written;
+        }
+        let patience = self.patience;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(stall.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the caller took nothing for longer than write_timeout",
+        )))
+    }
+}
+
+impl Read for Io {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buf)
+    }
+}
+
+impl Write for Io {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.unless_stalled(written, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.unless_stalled(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}

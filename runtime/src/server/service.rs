@@ -1,0 +1,196 @@
+//! A request on its way in: one pass over its headers, then a place, then the handler.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{body::Body, extract::DefaultBodyLimit};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, Version,
+    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT},
+};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use openfaas_delivery::duration;
+use openfaas_telemetry::CallId;
+use tokio::time::Instant;
+
+use super::{
+    Server, answer,
+    answer_body::AnswerBody,
+    calling::{Calling, Work},
+    connection::Link,
+    health,
+    record::{End, Line, Record},
+    request_body::RequestBody,
+};
+
+/// What hyper calls for each request of one connection.
+pub(crate) struct CallService {
+    server: Arc<Server>,
+    link: Arc<Link>,
+}
+
+/// What the headers of a request say to the server itself.
+#[derive(Default)]
+struct Noted<'a> {
+    call_id: Option<&'a str>,
+    timeout: Option<&'a str>,
+    traced: bool,
+    /// From Kubernetes' own probe.
+    probe: bool,
+    hosts: usize,
+    lengths: usize,
+    chunked: bool,
+}
+
+const PROBE: &[u8] = b"kube-probe";
+
+// === impl CallService ===
+
+impl CallService {
+    pub(crate) fn new(server: Arc<Server>, link: Arc<Link>) -> CallService {
+        CallService { server, link }
+    }
+
+    fn calling(&self, work: Work, record: Option<Box<Record>>) -> Calling {
+        Calling::new(work, record, self.link.clone())
+    }
+
+    /// Takes the call in: a place, and the handler.
+    fn admit(&self, record: &mut Record, request: Request<Incoming>, noted_fault: Option<&'static str>) -> Work {
+        let server = &self.server;
+        if let Some(reason) = noted_fault {
+            record.end = End::Refused;
+            return Work::Answer(answer::malformed(reason));
+        }
+        let limit = server.body_limit;
+        if limit.is_some_and(|limit| request.body().size_hint().lower() > limit) {
+            record.end = End::Refused;
+            return Work::Answer(answer::too_long());
+        }
+        let (place, service) = (server.limit.try_take(), server.lifecycle.service());
+        match (place, service) {
+            (Some(place), Some(service)) => {
+                record.place = Some(place);
+                Calling::start(record, service, self.request(request, record.started))
+            }
+            (None, _) if !server.limit.may_wait() => {
+                record.end = End::Refused;
+                server.counters.count("refused");
+                Work::Answer(answer::full(server.limit.size()))
+            }
+            (place, _) => {
+                let server = server.clone();
+                let admission = Box::pin(async move {
+                    let place = match place {
+                        Some(place) => place,
+                        None => server.limit.take().await?,
+                    };
+                    let service = server.lifecycle.wait_for_service().await;
+                    Some((place, service.clone()))
+                });
+                Work::Wait(admission, self.request(request, record.started))
+            }
+        }
+    }
+
+    /// The request as the handler gets it.
+    fn request(&self, request: Request<Incoming>, started: Instant) -> Request<Body> {
+        let server = &self.server;
+        if request.body().is_end_stream() {
+            return request.map(|_| Body::empty());
+        }
+        let deadline = started + server.read_limit.unwrap_or(super::FOREVER);
+        let link = self.link.clone();
+        let mut request =
+            request.map(|incoming| Body::new(RequestBody::new(incoming, server.body_limit, deadline, link)));
+        if server.streams {
+            match server.whole_limit {
+                Some(limit) => DefaultBodyLimit::max(limit).apply(&mut request),
+                None => DefaultBodyLimit::disable().apply(&mut request),
+            }
+        }
+        request
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for CallService {
+    type Response = Response<AnswerBody>;
+    type Error = Infallible;
+    type Future = Calling;
+
+    fn call(&self, request: Request<Incoming>) -> Calling {
+        let server = &self.server;
+        match request.uri().path() {
+            "/_/health" => return self.calling(Work::Answer(health::health(server, request.method())), None),
+            "/_/ready" => return self.calling(health::ready(server, request.map(|_| Body::empty())), None),
+            _ => {}
+        }
+        let started = Instant::now();
+        let telemetry = &server.shared.telemetry;
+        telemetry.metrics().http().started();
+        server.lifecycle.call_begins();
+        let noted = Noted::of(request.headers());
+        let fault = noted.fault(request.version());
+        let limit = noted.timeout(server.exec_limit).unwrap_or(server.exec_limit);
+        let call_id = noted.call_id.map_or_else(CallId::generate, CallId::new);
+        let parent = if noted.traced { telemetry.extract(request.headers()) } else { None };
+        let span = telemetry.server_span(parent.as_ref(), &request, server.trigger(), call_id.as_str());
+        let quiet = noted.probe;
+        let line = Line {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            call_id,
+        };
+        let mut record = Box::new(Record::new(server.clone(), line, span, started, started + limit));
+        record.quiet = quiet;
+        let work = self.admit(&mut record, request, fault);
+        self.calling(work, Some(record))
+    }
+}
+
+// === impl Noted ===
+
+impl<'a> Noted<'a> {
+    fn of(headers: &'a HeaderMap) -> Noted<'a> {
+        let mut noted = Noted::default();
+        for (name, value) in headers {
+            match *name {
+                HOST => noted.hosts += 1,
+                USER_AGENT => noted.probe = value.as_bytes().starts_with(PROBE),
+                CONTENT_LENGTH => noted.lengths += 1,
+                TRANSFER_ENCODING => noted.chunked = true,
+                _ => match name.as_str() {
+                    "traceparent" => noted.traced = true,
+                    "x-call-id" => noted.call_id = text(value),
+                    "x-timeout" => noted.timeout = text(value),
+                    _ => {}
+                },
+            }
+        }
+        noted
+    }
+
+    /// What makes the request one that two readers could understand differently.
+    fn fault(&self, version: Version) -> Option<&'static str> {
+        if self.chunked && self.lengths > 0 {
+            return Some("a request has either Content-Length or Transfer-Encoding\n");
+        }
+        if self.hosts > 1 || (self.hosts == 0 && version == Version::HTTP_11) {
+            return Some("a request has one Host header\n");
+        }
+        None
+    }
+
+    /// `X-Timeout`, a Go duration that shortens the limit; anything else is ignored, nought and less above all.
+    fn timeout(&self, limit: Duration) -> Option<Duration> {
+        let text = self.timeout?;
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        duration::parse(text).filter(|asked| !asked.is_zero() && *asked < limit)
+    }
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().filter(|text| !text.is_empty())
+}
