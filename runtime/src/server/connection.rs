@@ -25,7 +25,6 @@ use super::{Phase, Server, record::Record, request_body::BodyFault, service::Cal
 const MAX_HEAD: usize = 1 << 20;
 
 /// What the socket, the service and the timer of one connection share.
-#[derive(Debug)]
 pub(crate) struct Link {
     /// The call that took the connection over by an upgrade: it is over when the socket is closed.
     upgraded: Mutex<Option<Box<Record>>>,

@@ -36,7 +36,6 @@ pub(crate) use serve::{Sockets, accept_failed, serve};
 const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// One function that is served.
-#[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lifecycle: Lifecycle,

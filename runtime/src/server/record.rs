@@ -9,7 +9,6 @@ use crate::call::Call;
 
 /// What is kept of one call, from its first header to the last byte of its answer. Dropped, the call is over: it is
 /// counted and logged, its span ends, its place is free.
-#[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) server: Arc<Server>,
     /// What the handler can ask for. Moved out while the handler is polled.
