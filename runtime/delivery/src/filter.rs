@@ -186,3 +186,6 @@ fn compared(name: &str, value: &str) -> Result<(String, String), String> {
     }
     Ok((name.to_owned(), value.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

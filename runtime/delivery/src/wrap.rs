@@ -119,3 +119,132 @@ fn path(text: &str) -> String {
     }
     path
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(
+        headers: &[(&'static str, &'static str)],
+        body: &'static str,
+    ) -> Result<Incoming, Error> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
+        receive(
+            "order",
+            "call-1",
+            &headers.collect(),
+            Bytes::from_static(body.as_bytes()),
+            &Limits::default(),
+        )
+    }
+
+    fn event(incoming: Result<Incoming, Error>) -> Event {
+        match incoming {
+            Ok(Incoming::Event(event)) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_plain_request_becomes_an_invocation_with_its_body_untouched() {
+        let event = event(request(
+            &[("content-type", "text/plain; charset=utf-8")],
+            " {\"total\": 12.50 }\n",
+        ));
+        assert_eq!(
+            (event.ty(), event.source(), event.id()),
+            ("openfaas.invocation", "/function/order", "call-1")
+        );
+        assert_eq!(event.datacontenttype(), Some("text/plain; charset=utf-8"));
+        assert_eq!(event.data().bytes(), " {\"total\": 12.50 }\n");
+        event.validate().unwrap();
+    }
+
+    #[test]
+    fn an_empty_request_has_no_data() {
+        let event = event(request(&[], ""));
+        assert!(event.data().is_absent());
+        assert_eq!(event.datacontenttype(), None);
+    }
+
+    #[test]
+    fn a_media_type_that_is_none_is_left_out() {
+        let event = event(request(&[("content-type", "nonsense")], "x"));
+        assert_eq!(event.datacontenttype(), None);
+        event.validate().unwrap();
+    }
+
+    #[test]
+    fn a_cloudevent_stays_what_it_is() {
+        let document = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#;
+        let event = event(request(
+            &[("content-type", "application/cloudevents+json")],
+            document,
+        ));
+        assert_eq!((event.ty(), event.source(), event.id()), ("t", "/s", "1"));
+        let batch = request(
+            &[("content-type", "application/cloudevents-batch+json")],
+            "[]",
+        );
+        assert_eq!(batch.unwrap(), Incoming::Batch(vec![]));
+    }
+
+    #[test]
+    fn a_broken_cloudevent_is_never_wrapped() {
+        for (headers, body) in [
+            (
+                [("ce-specversion", "1.0")].as_slice(),
+                "the rest is missing",
+            ),
+            (
+                &[("content-type", "application/cloudevents+json")],
+                "not JSON",
+            ),
+            (
+                &[("content-type", "Application/CloudEvents; charset=utf-8")],
+                "{}",
+            ),
+            (
+                &[("content-type", "application/cloudevents-batch+json")],
+                "{}",
+            ),
+        ] {
+            assert!(request(headers, body).is_err(), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_plain_message_has_its_position_as_source_and_id() {
+        let event = from_broker(
+            "orders/3",
+            17,
+            Some("application/json"),
+            Some(Bytes::from_static(b"{}")),
+        );
+        assert_eq!(
+            (event.ty(), event.source(), event.id()),
+            ("openfaas.message", "/broker/orders/3", "17")
+        );
+        assert_eq!(event.datacontenttype(), Some("application/json"));
+        let tombstone = from_broker("orders/3", 18, None, None);
+        assert!(tombstone.data().is_absent());
+        let empty = from_broker("orders/3", 19, None, Some(Bytes::new()));
+        assert!(!empty.data().is_absent());
+    }
+
+    #[test]
+    fn any_log_and_any_function_make_a_valid_source() {
+        for name in ["a b", "größe", "100%", "a?b#c", "a.*", ""] {
+            from_broker(name, 1, None, None).validate().unwrap();
+            from_http(name, "call-1", None, Bytes::new())
+                .validate()
+                .unwrap();
+        }
+        assert_eq!(
+            from_broker("a b%", 1, None, None).source(),
+            "/broker/a%20b%25"
+        );
+    }
+}

@@ -161,3 +161,6 @@ fn verdict(status: u16, entry: Entry, rules: &Rules<'_>) -> Verdict {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use openfaas_cloudevents::{Error, Event, json};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// The body of a 207.
@@ -26,7 +26,8 @@ pub struct Entry {
     #[serde(
         default,
         rename = "retryAfter",
-        skip_serializing_if = "Option::is_none"
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "seconds"
     )]
     pub retry_after: Option<f64>,
     /// Why, for people.
@@ -93,6 +94,14 @@ impl Entry {
     /// Not tried, because an earlier one of its `partitionkey` is to be retried: 424.
     pub fn not_tried() -> Self {
         Self::new(424)
+    }
+}
+
+/// Whole seconds without a fraction, as in a Retry-After.
+fn seconds<S: Serializer>(wait: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match wait {
+        Some(wait) if wait.fract() == 0.0 => serializer.serialize_u64(*wait as u64),
+        other => other.serialize(serializer),
     }
 }
 
