@@ -229,3 +229,6 @@ fn disarmed(header: &Header) -> Header {
 fn cut(text: &str, longest: usize) -> &str {
     &text[..text.floor_char_boundary(longest)]
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,6 +99,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use openfaas_cloudevents::Data;
+
     use super::*;
 
     fn of(parts: &[&str]) -> String {
@@ -125,5 +127,36 @@ mod tests {
         for (index, one) in hashes.iter().enumerate() {
             assert!(hashes[index + 1..].iter().all(|other| other != one));
         }
+    }
+
+    #[test]
+    fn a_reply_is_published_once_per_subject_input_and_content() {
+        let event = |id: &str, ty: &str, data: &'static str| {
+            Event::new(ty, Data::json(data))
+                .with_id(id)
+                .with_source("/s")
+        };
+        let reply = event("1", "t", "{}");
+        let ids = [
+            publication("payments", "orders/3", 17, &reply),
+            publication("audit", "orders/3", 17, &reply),
+            publication("payments", "orders/4", 17, &reply),
+            publication("payments", "orders/3", 18, &reply),
+            publication("payments", "orders/3", 17, &event("2", "t", "{}")),
+            publication("payments", "orders/3", 17, &event("1", "u", "{}")),
+            publication("payments", "orders/3", 17, &event("1", "t", "[]")),
+        ];
+        for (index, one) in ids.iter().enumerate() {
+            assert!(ids[index + 1..].iter().all(|other| other != one), "{index}");
+        }
+        assert_eq!(
+            ids[0],
+            publication(
+                "payments",
+                "orders/3",
+                17,
+                &reply.with_extension("hopcount", 3)
+            )
+        );
     }
 }

@@ -13,3 +13,6 @@ pub use route::{Reply, ReplyError, check, finish};
 
 /// How many functions a chain may pass where nothing else is said.
 pub const HOP_LIMIT: u32 = 32;
+
+#[cfg(test)]
+mod tests;

@@ -421,3 +421,6 @@ fn wait(text: &str) -> Result<Duration, String> {
         .filter(|wait| !wait.is_zero())
         .ok_or_else(|| "write a duration above zero, such as 500ms or 1m30s".to_owned())
 }
+
+#[cfg(test)]
+mod tests;
