@@ -54,6 +54,13 @@ impl TraceId {
         self.0
     }
 
+    /// Its lower-case hexadecimal digits.
+    pub(crate) fn hex(self) -> [u8; 32] {
+        let mut text = [0; 32];
+        hex(&self.0, &mut text);
+        text
+    }
+
     /// A new id, drawn at random.
     pub(crate) fn random() -> Self {
         Self(fastrand::u128(1..).to_be_bytes())
@@ -75,6 +82,13 @@ impl SpanId {
     /// The bytes, most significant first.
     pub fn to_bytes(self) -> [u8; 8] {
         self.0
+    }
+
+    /// Its lower-case hexadecimal digits.
+    pub(crate) fn hex(self) -> [u8; 16] {
+        let mut text = [0; 16];
+        hex(&self.0, &mut text);
+        text
     }
 
     /// A new id, drawn at random.
@@ -112,17 +126,13 @@ impl TraceFlags {
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; 32];
-        hex(&self.0, &mut text);
-        f.pad(ascii(&text))
+        f.pad(ascii(&self.hex()))
     }
 }
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; 16];
-        hex(&self.0, &mut text);
-        f.pad(ascii(&text))
+        f.pad(ascii(&self.hex()))
     }
 }
 

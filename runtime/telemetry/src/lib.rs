@@ -1,8 +1,10 @@
 //! Traces, metrics and logs for a function and for a connector alike.
 
+mod author;
 mod config;
 mod context;
 mod conventions;
+mod fields;
 pub mod logs;
 pub mod metrics;
 mod otlp;

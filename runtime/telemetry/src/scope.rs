@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::author;
 use crate::context::TraceContext;
 use crate::span::Span;
 use crate::telemetry::Telemetry;
@@ -123,12 +124,23 @@ impl Scope {
         }
     }
 
-    /// The scope that this thread works in right now.
+    /// The scope that this thread works in right now: the innermost `tracing` span's of the author, else the call's.
     pub fn current() -> Option<Self> {
-        CURRENT
-            .try_with(|current| current.borrow().clone())
-            .ok()
-            .flatten()
+        author::current().or_else(Self::of_task)
+    }
+
+    /// The scope of the call whose future is polled right now.
+    pub(crate) fn of_task() -> Option<Self> {
+        let scope = CURRENT.try_with(|current| current.borrow().clone());
+        scope.ok().flatten()
+    }
+
+    /// The same call, further inside.
+    pub(crate) fn within(self, span: &Span) -> Self {
+        Self {
+            context: span.context().clone(),
+            ..self
+        }
     }
 
     /// The span that what happens now belongs to.

@@ -46,7 +46,7 @@ impl Writer {
     /// Starts the thread. It lives as long as the process does.
     pub(crate) fn start(
         out: impl Write + Send + 'static,
-        notice: fn(u64) -> Vec<u8>,
+        notice: impl Fn(u64) -> Vec<u8> + Send + 'static,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let thread = Arc::clone(&shared);
@@ -96,7 +96,7 @@ impl Writer {
 }
 
 impl Shared {
-    fn run(&self, mut out: impl Write, notice: fn(u64) -> Vec<u8>) {
+    fn run(&self, mut out: impl Write, notice: impl Fn(u64) -> Vec<u8>) {
         let mut lines = Vec::new();
         let mut reported = 0;
         loop {

@@ -1,17 +1,15 @@
 //! Calls over HTTP, counted in a table by method and status: no look-up by name on the way of a call.
 
-use std::fmt::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Method;
 
-/// Upper bounds in seconds: of-watchdog's (the Prometheus defaults) and, between them, those that OpenTelemetry adds.
-const BOUNDS: [f64; 14] = [
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-];
-/// Those of [`BOUNDS`] that of-watchdog has not.
+use super::instrument::{Distribution, SECONDS};
+use super::text::{family, histogram, sample};
+
+/// Those of [`SECONDS`] that of-watchdog, which has the Prometheus defaults, has not.
 const OTEL_ONLY: [f64; 3] = [0.075, 0.75, 7.5];
 /// Rows of the table: the label of of-watchdog, the name of the method. The last is everything else.
 const METHODS: [(&str, &str); 10] = [
@@ -33,24 +31,30 @@ const STATUSES: usize = 500;
 /// from the same numbers.
 #[derive(Debug, Default)]
 pub struct HttpMetrics {
-    rows: [OnceLock<Box<[OnceLock<Box<Cell>>]>>; METHODS.len()],
+    rows: [OnceLock<Columns>; METHODS.len()],
     in_flight: AtomicI64,
 }
+
+/// The statuses of one method.
+type Columns = Box<[OnceLock<Box<Cell>>]>;
 
 /// One method with one status.
 #[derive(Debug, Default)]
 struct Cell {
     /// Calls by duration, each in one place only; the last is beyond every bound.
-    buckets: [AtomicU64; BOUNDS.len() + 1],
+    buckets: [AtomicU64; SECONDS.len() + 1],
     nanoseconds: AtomicU64,
 }
 
 /// One line of the table, read at one moment.
-struct Row {
-    method: usize,
-    status: usize,
-    buckets: [u64; BOUNDS.len() + 1],
-    seconds: f64,
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// As OpenTelemetry spells it.
+    pub(crate) method: &'static str,
+    pub(crate) status: usize,
+    pub(crate) durations: Distribution,
+    /// As of-watchdog spells the method.
+    label: &'static str,
 }
 
 impl HttpMetrics {
@@ -64,7 +68,7 @@ impl HttpMetrics {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let cell = self.cell(row_of(method), status);
         let seconds = duration.as_secs_f64();
-        let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
+        let bucket = SECONDS.partition_point(|bound| *bound < seconds);
         cell.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         cell.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
@@ -77,7 +81,10 @@ impl HttpMetrics {
 
     /// How many calls are over.
     pub fn total(&self) -> u64 {
-        self.snapshot().iter().map(Row::count).sum()
+        self.snapshot()
+            .iter()
+            .map(|row| row.durations.count())
+            .sum()
     }
 
     fn cell(&self, row: usize, status: u16) -> &Cell {
@@ -90,7 +97,8 @@ impl HttpMetrics {
         row[column].get_or_init(Box::default)
     }
 
-    fn snapshot(&self) -> Vec<Row> {
+    /// Every method and status that was seen.
+    pub(crate) fn snapshot(&self) -> Vec<Row> {
         let rows = self.rows.iter().enumerate();
         let cells = rows.flat_map(|(method, row)| {
             let cells = row.get().into_iter().flat_map(|row| row.iter().enumerate());
@@ -102,26 +110,18 @@ impl HttpMetrics {
     }
 
     /// Appends these families as Prometheus text.
-    pub(crate) fn render(&self, out: &mut String) {
+    pub(super) fn render(&self, out: &mut String) {
         let rows = self.snapshot();
-        let _ = self.write(&rows, out);
-    }
-
-    fn write(&self, rows: &[Row], out: &mut String) -> std::fmt::Result {
-        let in_flight = self.in_flight();
-        family(
-            out,
-            "http_requests_total",
-            "counter",
-            "total HTTP requests processed",
-        )?;
-        for row in rows {
-            let count = row.count();
-            writeln!(
+        let in_flight = self.in_flight() as f64;
+        let name = "http_requests_total";
+        family(out, name, "counter", "total HTTP requests processed");
+        for row in &rows {
+            sample(
                 out,
-                "http_requests_total{{{}}} {count}",
-                row.watchdog_labels()
-            )?;
+                name,
+                &row.watchdog_labels(),
+                row.durations.count() as f64,
+            );
         }
         let name = "http_request_duration_seconds";
         family(
@@ -129,74 +129,58 @@ impl HttpMetrics {
             name,
             "histogram",
             "Seconds spent serving HTTP requests.",
-        )?;
-        for row in rows {
-            row.histogram(out, name, &row.watchdog_labels(), &OTEL_ONLY)?;
+        );
+        for row in &rows {
+            histogram(
+                out,
+                name,
+                &row.watchdog_labels(),
+                &row.durations,
+                &OTEL_ONLY,
+            );
         }
-        family(
-            out,
-            "http_requests_in_flight",
-            "gauge",
-            "total HTTP requests in-flight",
-        )?;
-        writeln!(out, "http_requests_in_flight {in_flight}")?;
+        let name = "http_requests_in_flight";
+        family(out, name, "gauge", "total HTTP requests in-flight");
+        sample(out, name, "", in_flight);
         let name = "http_server_request_duration_seconds";
-        family(out, name, "histogram", "Duration of HTTP server requests.")?;
-        for row in rows {
-            row.histogram(out, name, &row.otel_labels(), &[])?;
+        family(out, name, "histogram", "Duration of HTTP server requests.");
+        for row in &rows {
+            histogram(out, name, &row.otel_labels(), &row.durations, &[]);
         }
         let name = "http_server_active_requests";
-        family(out, name, "gauge", "Number of active HTTP server requests.")?;
-        writeln!(out, "{name}{{url_scheme=\"http\"}} {in_flight}")
+        family(out, name, "gauge", "Number of active HTTP server requests.");
+        sample(out, name, "url_scheme=\"http\"", in_flight);
     }
 }
 
 impl Row {
     fn read(method: usize, status: usize, cell: &Cell) -> Self {
+        let counts = cell
+            .buckets
+            .iter()
+            .map(|bucket| bucket.load(Ordering::Relaxed));
+        let nanoseconds = cell.nanoseconds.load(Ordering::Relaxed);
         Self {
-            method,
+            method: METHODS[method].1,
             status,
-            buckets: std::array::from_fn(|bucket| cell.buckets[bucket].load(Ordering::Relaxed)),
-            seconds: Duration::from_nanos(cell.nanoseconds.load(Ordering::Relaxed)).as_secs_f64(),
+            label: METHODS[method].0,
+            durations: Distribution {
+                bounds: SECONDS,
+                counts: counts.collect(),
+                sum: Duration::from_nanos(nanoseconds).as_secs_f64(),
+            },
         }
-    }
-
-    fn count(&self) -> u64 {
-        self.buckets.iter().sum()
     }
 
     fn watchdog_labels(&self) -> String {
-        format!(
-            "code=\"{}\",method=\"{}\"",
-            self.status, METHODS[self.method].0
-        )
+        format!("code=\"{}\",method=\"{}\"", self.status, self.label)
     }
 
     fn otel_labels(&self) -> String {
-        let (status, method) = (self.status, METHODS[self.method].1);
+        let (status, method) = (self.status, self.method);
         format!(
             "http_request_method=\"{method}\",http_response_status_code=\"{status}\",url_scheme=\"http\""
         )
-    }
-
-    fn histogram(
-        &self,
-        out: &mut String,
-        name: &str,
-        labels: &str,
-        without: &[f64],
-    ) -> std::fmt::Result {
-        let mut count = 0;
-        for (bound, bucket) in BOUNDS.iter().zip(self.buckets) {
-            count += bucket;
-            if !without.contains(bound) {
-                writeln!(out, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}")?;
-            }
-        }
-        let count = self.count();
-        writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {count}")?;
-        writeln!(out, "{name}_sum{{{labels}}} {}", self.seconds)?;
-        writeln!(out, "{name}_count{{{labels}}} {count}")
     }
 }
 
@@ -213,10 +197,6 @@ fn row_of(method: &Method) -> usize {
         Method::TRACE => 8,
         _ => METHODS.len() - 1,
     }
-}
-
-fn family(out: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
-    writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    fn encoded_len(&self) -> usize {
+    /// How long [`encode`](Self::encode) makes it.
+    pub(crate) fn encoded_len(&self) -> usize {
         match self {
             Self::Str(text) => 1 + varint_len(text.len() as u64) + text.len(),
             Self::Bool(_) => 2,

@@ -7,6 +7,7 @@ mod client;
 mod connection;
 #[cfg(feature = "otlp")]
 pub(crate) mod exporter;
+pub(crate) mod logs;
 pub(crate) mod protobuf;
 #[cfg(any(test, feature = "otlp", feature = "receiver"))]
 pub(crate) mod reader;
