@@ -99,26 +99,37 @@ impl Notes {
 
     /// As [`NOTES`] holds them, the reason cut so that they fit.
     pub fn to_header(&self) -> Header {
+        let text = self.json();
         let room = LONGEST_NOTES - NOTES.len();
-        let mut notes = self.clone();
-        let mut text = notes.json();
-        while text.len() > room && !notes.reason.is_empty() {
-            // An escaped character takes up to six bytes, so cutting what is too long cuts enough, step by step.
-            let keep = notes
-                .reason
-                .len()
-                .saturating_sub((text.len() - room).div_ceil(6).max(4));
-            notes.reason = match cut(&notes.reason, keep) {
-                "" => String::new(),
-                start => format!("{}…", start.trim_end_matches('…')),
-            };
-            text = notes.json();
+        if text.len() <= room {
+            return Header::new(NOTES, text);
         }
-        Header::new(NOTES, text)
+        let bare = Self {
+            reason: String::new(),
+            ..self.clone()
+        };
+        let mut left = room.saturating_sub(bare.json().len() + '…'.len_utf8());
+        let fits = |c: &char| {
+            let rest = left.checked_sub(escaped(*c));
+            left = rest.unwrap_or(0);
+            rest.is_some()
+        };
+        let mut reason: String = self.reason.chars().take_while(fits).collect();
+        reason.push('…');
+        Header::new(NOTES, Self { reason, ..bare }.json())
     }
 
     fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// What a character takes inside a JSON string (RFC 8259, section 7), in bytes.
+fn escaped(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        _ => c.len_utf8(),
     }
 }
 

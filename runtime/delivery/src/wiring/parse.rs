@@ -156,11 +156,21 @@ impl RetryPolicy {
     ///
     /// # Errors
     /// Everything that is wrong with these annotations.
-    pub fn from_annotations(annotations: &BTreeMap<String, String>) -> Result<Self, Vec<WiringError>> {
+    pub fn from_annotations(
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<Self, Vec<WiringError>> {
         let lookup = |annotation: &str| annotations.get(annotation).cloned();
-        let mut reader = Reader { lookup, shown: str::to_owned, errors: Vec::new() };
+        let mut reader = Reader {
+            lookup,
+            shown: str::to_owned,
+            errors: Vec::new(),
+        };
         let retry = reader.retry();
-        if reader.errors.is_empty() { Ok(retry) } else { Err(reader.errors) }
+        if reader.errors.is_empty() {
+            Ok(retry)
+        } else {
+            Err(reader.errors)
+        }
     }
 }
 
