@@ -4,15 +4,19 @@
 
 use std::{
     cell::{OnceCell, RefCell},
+    future::Future,
     mem,
+    pin::Pin,
     sync::Arc,
+    task::{self, Poll},
 };
 
 use http::{HeaderMap, HeaderName};
 use openfaas_telemetry::{Scope, Telemetry};
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use crate::{Context, Gateway, Secrets, config::MaxBody};
+use crate::{Context, Gateway, Secrets, config::MaxBody, server::limit::Limit};
 
 /// Names a call all the way through OpenFaaS.
 pub(crate) const X_CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
@@ -41,7 +45,7 @@ pub(crate) struct Call {
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// The function's name.
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// Its secrets.
     pub(crate) secrets: Secrets,
     /// The way to other functions.
@@ -50,6 +54,17 @@ pub(crate) struct Shared {
     pub(crate) telemetry: Telemetry,
     /// The longest request body.
     pub(crate) max_body: MaxBody,
+    /// How many calls run at one time.
+    pub(crate) limit: Limit,
+}
+
+pin_project! {
+    /// A future below a call of its own.
+    pub(crate) struct Below<F> {
+        call: Option<Call>,
+        #[pin]
+        future: F,
+    }
 }
 
 /// Puts back what was current, also when the work panicked.
@@ -88,11 +103,39 @@ impl Call {
             .get_or_init(|| Context::of_call(self, Scope::current(), headers))
     }
 
+    /// A call whose context is there already.
+    pub(crate) fn of_context(shared: Arc<Shared>, context: &Context) -> Call {
+        Call {
+            shared,
+            deadline: context.deadline(),
+            context: context.clone().into(),
+        }
+    }
+
+    /// Runs `future` below this call.
+    pub(crate) fn scope<F>(self, future: F) -> Below<F> {
+        Below {
+            call: Some(self),
+            future,
+        }
+    }
+
     /// Nobody waits for the answer any more.
     pub(crate) fn cancel(&self) {
         if let Some(context) = self.context.get() {
             context.cancel();
         }
+    }
+}
+
+// === impl Below ===
+
+impl<F: Future> Future for Below<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        Call::enter(this.call, || this.future.poll(cx))
     }
 }
 

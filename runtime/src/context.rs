@@ -2,8 +2,8 @@ use std::{convert::Infallible, fmt, io, sync::Arc, time::Duration};
 
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, request::Parts};
-use openfaas_cloudevents::Event;
-use openfaas_telemetry::{CallId, Scope, TraceContext};
+use openfaas_delivery::reply::Cause;
+use openfaas_telemetry::{CallId, Scope, Telemetry, TraceContext};
 use tokio::time::Instant;
 
 use crate::{
@@ -37,10 +37,13 @@ struct Inner {
     trace: Option<TraceContext>,
     /// How many functions called one another before this one.
     hops: u32,
-    /// The event that is handled, without its data.
-    cause: Option<Arc<Event<()>>>,
+    /// What the event that is handled passes on to those it causes.
+    cause: Option<Arc<Cause>>,
+    /// The function's name.
+    function: Arc<str>,
     secrets: Secrets,
     gateway: Gateway,
+    telemetry: Telemetry,
 }
 
 // === impl Context ===
@@ -59,6 +62,11 @@ impl Context {
     /// When the handler is dropped if it has not answered: the shorter of `exec_timeout` and the caller's `X-Timeout`.
     pub fn deadline(&self) -> Option<Instant> {
         self.0.deadline
+    }
+
+    /// The name of this function.
+    pub fn function(&self) -> &str {
+        &self.0.function
     }
 
     /// What is left until the [`deadline`](Context::deadline), nothing once it has passed.
@@ -100,14 +108,19 @@ impl Context {
         self.0.gateway.clone().within(self.clone())
     }
 
-    /// The event that is handled, without its data; `None` for a plain request.
-    pub(crate) fn cause(&self) -> Option<&Event<()>> {
+    /// What the event that is handled passes on to those it causes; `None` for a plain request.
+    pub(crate) fn cause(&self) -> Option<&Cause> {
         self.0.cause.as_deref()
     }
 
     /// How many functions called one another before this one.
     pub(crate) fn hops(&self) -> u32 {
         self.0.hops
+    }
+
+    /// Who its spans go to.
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.0.telemetry
     }
 
     pub(crate) fn cancel(&self) {
@@ -128,8 +141,10 @@ impl Context {
             cancel: Cancel::default(),
             hops: headers.map_or(0, hops),
             cause: None,
+            function: call.shared.name.clone(),
             secrets: call.shared.secrets.clone(),
             gateway: call.shared.gateway.clone(),
+            telemetry: call.shared.telemetry.clone(),
         }))
     }
 
@@ -147,16 +162,11 @@ impl Context {
     }
 
     /// The same call, handling this event.
-    pub(crate) fn handling(
-        &self,
-        event: &Event,
-        hops: u32,
-        trace: Option<TraceContext>,
-    ) -> Context {
+    pub(crate) fn handling(&self, cause: &Cause, trace: Option<TraceContext>) -> Context {
         let mut context = self.clone();
         let inner = context.edit();
-        inner.cause = Some(Arc::new(event.clone().map_data(|_| ())));
-        inner.hops = hops;
+        inner.hops = inner.hops.max(cause.hops);
+        inner.cause = Some(Arc::new(cause.clone()));
         inner.trace = trace;
         context
     }
@@ -215,8 +225,10 @@ impl Default for Context {
             trace: None,
             hops: 0,
             cause: None,
+            function: "function".into(),
             secrets: Secrets::from_env(),
             gateway: Gateway::from_env(),
+            telemetry: Telemetry::disabled(),
         }))
     }
 }

@@ -76,7 +76,9 @@ impl<S: Clone + Send + Sync + 'static> Function<S> {
         H: Handler<T, S> + Sync,
         T: 'static,
     {
-        Function::of(true, move |state| FunctionService(Arc::new(HttpEndpoint::new(handler, state))))
+        Function::of(true, move |state| {
+            FunctionService(Arc::new(HttpEndpoint::new(handler, state)))
+        })
     }
 
     /// A function that answers HTTP requests, by an axum router of several routes.
@@ -92,7 +94,9 @@ impl<S: Clone + Send + Sync + 'static> Function<S> {
         H: EventHandler<A, S>,
         A: 'static,
     {
-        Function::of(false, move |state| FunctionService(Arc::new(EventEndpoint::new(handler, state))))
+        Function::of(false, move |state| {
+            FunctionService(Arc::new(EventEndpoint::new(handler, state)))
+        })
     }
 
     fn of(streams: bool, make: impl FnOnce(S) -> FunctionService + Send + 'static) -> Function<S> {

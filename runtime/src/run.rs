@@ -29,9 +29,15 @@ pub(crate) fn run(function: Function) -> Result<()> {
     if tokio::runtime::Handle::try_current().is_ok() {
         return Err(Error::Nested);
     }
-    let flag = std::env::args().skip(1).find_map(|argument| Flag::of(&argument));
+    let flag = std::env::args()
+        .skip(1)
+        .find_map(|argument| Flag::of(&argument));
     if let Some(Flag::Version) = flag {
-        println!("Version: {} SHA: {}", env!("CARGO_PKG_VERSION"), option_env!("GIT_SHA").unwrap_or("unknown"));
+        println!(
+            "Version: {} SHA: {}",
+            env!("CARGO_PKG_VERSION"),
+            option_env!("GIT_SHA").unwrap_or("unknown")
+        );
         return Ok(());
     }
     let config = match &function.parts.config {
@@ -41,7 +47,8 @@ pub(crate) fn run(function: Function) -> Result<()> {
     if let Some(Flag::Healthcheck) = flag {
         return healthcheck(&config);
     }
-    let workers = std::thread::available_parallelism().map_or(MIN_WORKERS, |cpus| cpus.get().max(MIN_WORKERS));
+    let workers = std::thread::available_parallelism()
+        .map_or(MIN_WORKERS, |cpus| cpus.get().max(MIN_WORKERS));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .enable_all()
@@ -52,7 +59,10 @@ pub(crate) fn run(function: Function) -> Result<()> {
         let sockets = Sockets {
             calls: listen(&config, config.port)
                 .await
-                .map_err(|source| Error::Listen { port: config.port, source })?,
+                .map_err(|source| Error::Listen {
+                    port: config.port,
+                    source,
+                })?,
             metrics: Some(listen_for_metrics(&config).await?),
         };
         start(function, config, sockets, shutdown).await
@@ -136,7 +146,9 @@ async fn listen(config: &Config, port: u16) -> std::io::Result<TcpListener> {
 
 impl Flag {
     fn of(argument: &str) -> Option<Flag> {
-        let name = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'))?;
+        let name = argument
+            .strip_prefix("--")
+            .or_else(|| argument.strip_prefix('-'))?;
         match name {
             "run-healthcheck" => Some(Flag::Healthcheck),
             "version" => Some(Flag::Version),

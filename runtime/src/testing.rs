@@ -109,7 +109,14 @@ pub async fn start(function: Function) -> Running {
         stopped.await.ok();
     };
     let telemetry = Telemetry::start(config.telemetry.clone());
-    let serving = server::serve(function, config, sockets, telemetry, Logs::disabled(), shutdown);
+    let serving = server::serve(
+        function,
+        config,
+        sockets,
+        telemetry,
+        Logs::disabled(),
+        shutdown,
+    );
     Running {
         address,
         metrics: metrics_address,
@@ -120,8 +127,12 @@ pub async fn start(function: Function) -> Running {
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port of this machine");
-    let address = listener.local_addr().expect("a socket that listens has an address");
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port of this machine");
+    let address = listener
+        .local_addr()
+        .expect("a socket that listens has an address");
     (listener, address)
 }
 
@@ -163,11 +174,15 @@ impl Running {
     }
 
     async fn send(&self, address: SocketAddr, mut request: http::Request<Body>) -> Reply {
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
         let url = format!("http://{address}{path}");
         *request.uri_mut() = url.parse().expect("an address and a path are a URL");
         let response = self.client.request(request).await;
-        let response = response.unwrap_or_else(|error| panic!("no answer from {address}: {error:?}"));
+        let response =
+            response.unwrap_or_else(|error| panic!("no answer from {address}: {error:?}"));
         Reply::read("function", response.map(Body::new))
             .await
             .unwrap_or_else(|error| panic!("the answer broke off: {error}"))

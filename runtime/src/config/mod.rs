@@ -138,7 +138,8 @@ impl Config {
         let log_call_id_as_documented = env.flag("log_call_id")?;
         let name = name(&env);
         Ok(Config {
-            telemetry: openfaas_telemetry::Config::from_lookup(&env.0, &name)?.with_resource("faas.name", &name),
+            telemetry: openfaas_telemetry::Config::from_lookup(&env.0, &name)?
+                .with_resource("faas.name", &name),
             logs: LogConfig::from_lookup(&env.0)?,
             name,
             namespace: env

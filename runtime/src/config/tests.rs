@@ -79,7 +79,10 @@ fn a_value_that_cannot_be_read_is_one_sentence_with_key_value_and_what_is_right(
 
 #[test]
 fn jwt_auth_refuses_to_start_instead_of_running_open() {
-    assert_eq!(config(&[("jwt_auth", "true")]).unwrap_err(), ConfigError::JwtAuth);
+    assert_eq!(
+        config(&[("jwt_auth", "true")]).unwrap_err(),
+        ConfigError::JwtAuth
+    );
     assert!(config(&[("jwt_auth", "false")]).is_ok());
 }
 

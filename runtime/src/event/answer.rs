@@ -6,6 +6,7 @@ use http::{
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use openfaas_cloudevents::{Event, http::encode_batch, http::encode_binary};
+use openfaas_delivery::batch::BatchAnswer;
 
 use crate::Failure;
 
@@ -46,6 +47,19 @@ pub(super) fn failed(failure: &Failure) -> Response<Body> {
 /// 422: the event goes to the dead letters.
 pub(super) fn rejected(reason: &str) -> Response<Body> {
     text(StatusCode::UNPROCESSABLE_ENTITY, reason)
+}
+
+/// 207: one entry per event.
+pub(super) fn batch(answer: &BatchAnswer) -> Response<Body> {
+    match serde_json::to_vec(answer) {
+        Ok(body) => {
+            let mut response = status(BatchAnswer::STATUS, Body::from(body));
+            let media_type = HeaderValue::from_static(BatchAnswer::MEDIA_TYPE);
+            response.headers_mut().insert(CONTENT_TYPE, media_type);
+            response
+        }
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
 }
 
 /// An answer of one sentence.

@@ -1,43 +1,46 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use axum::{body::Body, extract::Request};
-use http::{Response, StatusCode};
-use openfaas_cloudevents::{Event, Limits};
-use openfaas_delivery::{
-    reply::{Cause, HOP_LIMIT, check, stamp},
-    wrap::{Incoming, receive},
-};
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::BodyExt;
+use openfaas_cloudevents::{DataError, Event, Limits};
+use openfaas_delivery::wrap::{Incoming, receive};
 
-use super::{EventHandler, Outcome, answer};
+use super::{EventHandler, HandlerFuture, answer, batch, one};
 use crate::{
-    Context, Failure,
+    Context,
     call::{Call, Shared},
     endpoint::{Answering, Endpoint},
 };
 
-/// A handler of events, its state, and the way from a request to it and back.
-pub(crate) struct EventEndpoint<H, A, S>(Arc<Inner<H, A, S>>);
+/// A handler of events and its state.
+pub(crate) struct EventEndpoint<H, A, S>(Arc<Typed<H, A, S>>);
 
-struct Inner<H, A, S> {
+struct Typed<H, A, S> {
     handler: H,
     state: S,
     arguments: PhantomData<fn() -> A>,
 }
 
-/// A handler without its types: what the rest of the way is written against.
-trait Handle: Send + Sync + 'static {
-    fn handle(
-        &self,
-        event: Event,
-        context: Context,
-    ) -> Result<super::HandlerFuture, openfaas_cloudevents::DataError>;
+/// A handler of events without its types: what the way to it and back is written against, so that it is compiled once.
+pub(super) trait Handle: Send + Sync + 'static {
+    /// Runs the handler on one event. `Err`: the data is not what it reads.
+    fn handle(&self, event: Event, context: Context) -> Result<HandlerFuture, DataError>;
+}
+
+/// What handling an event needs beside the event.
+pub(super) struct Surroundings<'a> {
+    pub(super) handler: &'a dyn Handle,
+    pub(super) shared: Arc<Shared>,
+    /// Of the call that brought it.
+    pub(super) context: Context,
 }
 
 // === impl EventEndpoint ===
 
 impl<H, A, S> EventEndpoint<H, A, S> {
     pub(crate) fn new(handler: H, state: S) -> Self {
-        EventEndpoint(Arc::new(Inner {
+        EventEndpoint(Arc::new(Typed {
             handler,
             state,
             arguments: PhantomData,
@@ -45,17 +48,13 @@ impl<H, A, S> EventEndpoint<H, A, S> {
     }
 }
 
-impl<H, A, S> Handle for Inner<H, A, S>
+impl<H, A, S> Handle for Typed<H, A, S>
 where
     H: EventHandler<A, S>,
     A: 'static,
     S: Send + Sync + 'static,
 {
-    fn handle(
-        &self,
-        event: Event,
-        context: Context,
-    ) -> Result<super::HandlerFuture, openfaas_cloudevents::DataError> {
+    fn handle(&self, event: Event, context: Context) -> Result<HandlerFuture, DataError> {
         self.handler.call(event, context, &self.state)
     }
 }
@@ -67,49 +66,59 @@ where
     S: Send + Sync + 'static,
 {
     fn call(&self, request: Request) -> Answering {
-        let handler: Arc<dyn Handle> = self.0.clone();
-        Box::pin(respond(handler, request))
+        respond(self.0.clone(), request)
     }
 }
 
-async fn respond(handler: Arc<dyn Handle>, request: Request) -> Response<Body> {
+/// From a request to its events, and from what became of them to the answer.
+fn respond(handler: Arc<dyn Handle>, request: Request) -> Answering {
     let (parts, body) = request.into_parts();
-    let context = Call::current_with(&parts.headers);
     let shared = Call::shared();
-    let name = shared
-        .as_deref()
-        .map_or("function", |shared: &Shared| &shared.name);
-    let body = match axum::body::to_bytes(body, 10 << 20).await {
-        Ok(body) => body,
-        Err(error) => return answer::text(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string()),
-    };
-    match receive(
-        name,
-        context.call_id(),
-        &parts.headers,
-        body,
-        &Limits::default(),
-    ) {
-        Ok(Incoming::Event(event)) => match one(&*handler, name, event, &context).await {
-            Ok(replies) => answer::replied(&replies),
-            Err(failure) => answer::failed(&failure),
-        },
-        Ok(Incoming::Batch(_)) => answer::text(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "batches are not handled",
-        ),
-        Err(error) => answer::text(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
+    Box::pin(async move {
+        let Some(shared) = shared else {
+            return answer::text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "called outside of a function's server",
+            );
+        };
+        let surroundings = Surroundings {
+            handler: &*handler,
+            context: Call::current_with(&parts.headers),
+            shared,
+        };
+        match body.collect().await {
+            Ok(body) => surroundings.respond(&parts.headers, body.to_bytes()).await,
+            Err(error) => answer::text(
+                StatusCode::BAD_REQUEST,
+                &format!("the body broke off: {error}"),
+            ),
+        }
+    })
 }
 
-/// Handles one event; its replies come back as they are published.
-async fn one(handler: &dyn Handle, function: &str, event: Event, context: &Context) -> Outcome {
-    let cause = Cause::of(&event, None);
-    let context = context.handling(&event, cause.hops, context.trace().cloned());
-    let handling = handler
-        .handle(event, context)
-        .map_err(|error| Failure::reject(error.to_string()))?;
-    let replies = stamp(handling.await?, &cause, function, None);
-    check(&replies, &cause, HOP_LIMIT).map_err(|error| Failure::reject(error.to_string()))?;
-    Ok(replies)
+// === impl Surroundings ===
+
+impl Surroundings<'_> {
+    async fn respond(&self, headers: &HeaderMap, body: bytes::Bytes) -> Response<Body> {
+        let limits = Limits::default().with_body(
+            self.shared
+                .max_body
+                .whole()
+                .map_or(usize::MAX, |limit| limit as usize),
+        );
+        match receive(
+            &self.shared.name,
+            self.context.call_id(),
+            headers,
+            body,
+            &limits,
+        ) {
+            Ok(Incoming::Event(event)) => match one::handle(self, event, one::Came::Alone).await {
+                Ok(replies) => answer::replied(&replies),
+                Err(failure) => answer::failed(&failure),
+            },
+            Ok(Incoming::Batch(events)) => answer::batch(&batch::handle(self, events).await),
+            Err(error) => answer::text(StatusCode::BAD_REQUEST, &error.to_string()),
+        }
+    }
 }

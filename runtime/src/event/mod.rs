@@ -1,8 +1,10 @@
 //! Handlers of CloudEvents: what they take, what they return, and how that travels over HTTP.
 
 mod answer;
+mod batch;
 mod endpoint;
 mod handler;
+mod one;
 mod outcome;
 
 pub(crate) use endpoint::EventEndpoint;

@@ -71,3 +71,26 @@ pub enum GatewayError {
         source: BoxError,
     },
 }
+
+// === impl GatewayError ===
+
+impl GatewayError {
+    pub(super) fn deadline(function: &str) -> GatewayError {
+        GatewayError::Deadline {
+            function: function.to_owned(),
+        }
+    }
+
+    /// One word for a span.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            GatewayError::Request { .. } => "request",
+            GatewayError::Encode { .. } => "encode",
+            GatewayError::TooManyHops { .. } => "too_many_hops",
+            GatewayError::Deadline { .. } => "timeout",
+            GatewayError::Connect { .. } => "connect",
+            GatewayError::Status { .. } => "status",
+            GatewayError::Decode { .. } => "decode",
+        }
+    }
+}

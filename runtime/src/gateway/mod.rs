@@ -1,6 +1,7 @@
 //! Calls to other functions.
 
 mod error;
+mod handover;
 mod reply;
 mod request;
 

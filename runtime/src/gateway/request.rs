@@ -6,18 +6,15 @@ use http::{
     header::{CONTENT_TYPE, USER_AGENT},
 };
 use http_body_util::Full;
-use openfaas_cloudevents::{Event, IntoData};
-use openfaas_delivery::{duration, reply::HOP_LIMIT};
+use openfaas_cloudevents::{Event, IntoData, http::encode_binary};
+use openfaas_telemetry::{ClientCall, Span, Telemetry};
 use serde::Serialize;
 
-use super::{Gateway, GatewayError, Reply};
-use crate::{
-    BoxError, Context,
-    call::{X_CALL_ID, X_HOP_COUNT},
-};
+use super::{Gateway, GatewayError, Reply, handover::Handover};
+use crate::BoxError;
 
-const X_CALLBACK_URL: HeaderName = HeaderName::from_static("x-callback-url");
-const X_TIMEOUT: HeaderName = HeaderName::from_static("x-timeout");
+/// Where the answer of a queued call goes.
+const X_CALLBACK_URL: &str = "x-callback-url";
 
 /// A call to another function, not sent yet.
 #[derive(Debug, Clone)]
@@ -29,11 +26,19 @@ pub struct Request {
     /// What follows the function's name: empty, or a path with its `/`, and a query.
     path: String,
     headers: HeaderMap,
-    body: Bytes,
-    asynchronous: bool,
+    payload: Payload,
+    /// Through `/async-function`.
+    queued: bool,
     timeout: Option<Duration>,
-    /// The first thing that was wrong with a header or the callback.
+    /// The first header that is none.
     wrong: Option<String>,
+}
+
+/// What is sent.
+#[derive(Debug, Clone)]
+enum Payload {
+    Body(Bytes),
+    Event(Box<Event>),
 }
 
 // === impl Request ===
@@ -46,8 +51,8 @@ impl Request {
             method: Method::POST,
             path: String::new(),
             headers: HeaderMap::new(),
-            body: Bytes::new(),
-            asynchronous: false,
+            payload: Payload::Body(Bytes::new()),
+            queued: false,
             timeout: None,
             wrong: None,
         }
@@ -74,7 +79,7 @@ impl Request {
             _ => {
                 self.wrong = self
                     .wrong
-                    .or(Some(format!("{name:?} is no header, or its value is none")))
+                    .or(Some(format!("`{name}` is no header, or its value is none")))
             }
         }
         self
@@ -82,7 +87,7 @@ impl Request {
 
     /// A body as it is.
     pub fn body(mut self, body: impl Into<Bytes>) -> Request {
-        self.body = body.into();
+        self.payload = Payload::Body(body.into());
         self
     }
 
@@ -97,32 +102,31 @@ impl Request {
         Ok(self.body(body))
     }
 
-    /// A CloudEvent, in binary mode. Made while another one is handled, it names that one as its cause.
+    /// A CloudEvent, in binary mode. It gets an id and a source if it has none; made while another event is handled, it
+    /// names that one as its cause and is of its chain.
     ///
     /// # Errors
-    /// The event is not a valid one, or its chain is too long.
+    /// Its data cannot be encoded.
     pub fn event<T: IntoData>(mut self, event: Event<T>) -> Result<Request, GatewayError> {
         let event = event
             .into_raw()
             .map_err(|error| self.unencodable(error.into()))?;
-        let (headers, body) = openfaas_cloudevents::http::encode_binary(&event)
-            .map_err(|error| self.unencodable(error.into()))?;
-        self.headers.extend(headers);
-        Ok(self.body(body))
+        self.payload = Payload::Event(Box::new(event));
+        Ok(self)
     }
 
     /// Queues the call: the gateway answers 202 at once, and nobody waits for the function.
     pub fn asynchronously(mut self) -> Request {
-        self.asynchronous = true;
+        self.queued = true;
         self
     }
 
     /// Queues the call, and has its answer posted to this URL.
     pub fn callback(self, url: &str) -> Request {
-        self.header(X_CALLBACK_URL.as_str(), url).asynchronously()
+        self.header(X_CALLBACK_URL, url).asynchronously()
     }
 
-    /// How long to wait for the answer. What is left of the caller's own deadline is less? Then that.
+    /// How long to wait for the answer, at most; never longer than what is left of the caller's own deadline.
     pub fn timeout(mut self, timeout: Duration) -> Request {
         self.timeout = Some(timeout);
         self
@@ -135,112 +139,113 @@ impl Request {
     ///
     /// # Cancel safety
     /// Dropped before the answer, the function called sees its caller leave.
-    pub async fn send(mut self) -> Result<Reply, GatewayError> {
+    pub async fn send(self) -> Result<Reply, GatewayError> {
         let caller = self.gateway.caller();
-        let wait = self.prepare(caller.as_ref())?;
-        let request = self.request()?;
-        let gateway = self.gateway.inner.clone();
+        let handover = Handover::new(&self.function, caller.as_ref(), self.timeout, self.queued)?;
+        let uri = self.uri()?;
+        let mut span = {
+            let telemetry = caller
+                .as_ref()
+                .map_or_else(Telemetry::disabled, |caller| caller.telemetry().clone());
+            let parent = caller.as_ref().and_then(|caller| caller.trace());
+            let call = ClientCall {
+                method: &self.method,
+                url: &uri,
+                function: &self.function,
+            };
+            telemetry.client_span(parent, &call)
+        };
+        let sent = self.exchange(&handover, uri, &span).await;
+        match &sent {
+            Ok(reply) => span.received(reply.status().as_u16()),
+            Err(error) => span.failure(error.kind(), &error.to_string()),
+        }
+        sent
+    }
+
+    async fn exchange(
+        &self,
+        handover: &Handover<'_>,
+        uri: Uri,
+        span: &Span,
+    ) -> Result<Reply, GatewayError> {
+        let request = self.build(handover, uri, span)?;
+        let client = &self.gateway.inner.client;
         let answer = async {
-            let response = gateway
-                .client
-                .request(request)
-                .await
-                .map_err(BoxError::from)?;
+            let response = client.request(request).await.map_err(BoxError::from)?;
             Reply::read(&self.function, response)
                 .await
                 .map_err(BoxError::from)
         };
-        let answer = match wait {
+        let answer = match handover.wait {
             None => answer.await,
             Some(wait) => match tokio::time::timeout(wait, answer).await {
                 Ok(answer) => answer,
-                Err(_) => {
-                    return Err(GatewayError::Deadline {
-                        function: self.function,
-                    });
-                }
+                Err(_) => return Err(GatewayError::deadline(&self.function)),
             },
         };
         answer.map_err(|source| GatewayError::Connect {
             gateway: self.gateway.url().to_string(),
-            function: self.function,
+            function: self.function.clone(),
             source,
         })
     }
 
-    /// Adds what the caller hands down. Returns how long to wait.
-    fn prepare(&mut self, caller: Option<&Context>) -> Result<Option<Duration>, GatewayError> {
-        let hops = caller.map_or(0, Context::hops) + 1;
-        if hops > HOP_LIMIT {
-            return Err(GatewayError::TooManyHops {
-                function: self.function.clone(),
-                hops,
-                limit: HOP_LIMIT,
-            });
+    fn build(
+        &self,
+        handover: &Handover<'_>,
+        uri: Uri,
+        span: &Span,
+    ) -> Result<http::Request<Full<Bytes>>, GatewayError> {
+        if let Some(reason) = &self.wrong {
+            return Err(self.wrong(reason.clone()));
         }
-        self.headers.insert(X_HOP_COUNT, HeaderValue::from(hops));
-        self.headers
+        let mut headers = self.headers.clone();
+        let body = match &self.payload {
+            Payload::Body(body) => body.clone(),
+            Payload::Event(event) => {
+                let event = handover.identify(Event::clone(event), span)?;
+                let (attributes, body) =
+                    encode_binary(&event).map_err(|error| self.unencodable(error.into()))?;
+                headers.extend(attributes);
+                body
+            }
+        };
+        headers
             .entry(USER_AGENT)
             .or_insert(HeaderValue::from_static("openfaas-runtime"));
-        let left = caller.and_then(Context::remaining);
-        if let Some(caller) = caller {
-            if let Ok(call_id) = HeaderValue::try_from(caller.call_id()) {
-                self.headers.entry(X_CALL_ID).or_insert(call_id);
-            }
-            if let Some(trace) = caller.trace() {
-                trace.inject(&mut self.headers);
-            }
-        }
-        let wait = match (self.timeout, left) {
-            (Some(timeout), Some(left)) => Some(timeout.min(left)),
-            (timeout, left) => timeout.or(left),
-        };
-        match wait {
-            Some(wait) if wait.is_zero() => Err(GatewayError::Deadline {
-                function: self.function.clone(),
-            }),
-            Some(wait) if !self.asynchronous => {
-                // In whole milliseconds: the function called ends no later than its caller.
-                let wait = Duration::from_millis(wait.as_millis().max(1) as u64);
-                if let Ok(value) = HeaderValue::try_from(duration::format(wait)) {
-                    self.headers.insert(X_TIMEOUT, value);
-                }
-                Ok(Some(wait))
-            }
-            wait => Ok(wait),
-        }
-    }
-
-    fn request(&mut self) -> Result<http::Request<Full<Bytes>>, GatewayError> {
-        if let Some(reason) = self.wrong.take() {
-            return Err(self.wrong(reason));
-        }
-        let uri = self.uri().map_err(|reason| self.wrong(reason))?;
-        let mut request = http::Request::new(Full::new(std::mem::take(&mut self.body)));
+        handover.write(&mut headers);
+        span.inject(&mut headers);
+        let mut request = http::Request::new(Full::new(body));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
-        *request.headers_mut() = std::mem::take(&mut self.headers);
+        *request.headers_mut() = headers;
         Ok(request)
     }
 
-    fn uri(&self) -> Result<Uri, String> {
+    fn uri(&self) -> Result<Uri, GatewayError> {
         let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if self.function.is_empty() || !self.function.bytes().all(named) {
-            return Err("a function's name has letters, digits, `-`, `_` and `.` only".to_owned());
+            return Err(self
+                .wrong("a function's name has letters, digits, `-`, `_` and `.` only".to_owned()));
         }
         if !self.path.is_empty() && !self.path.starts_with(['/', '?']) {
-            return Err(format!("the path {:?} does not begin with `/`", self.path));
+            return Err(self.wrong(format!("the path `{}` does not begin with `/`", self.path)));
         }
-        let door = if self.asynchronous {
+        let door = if self.queued {
             "async-function"
         } else {
             "function"
         };
         let base = self.gateway.url().to_string();
-        let base = base.trim_end_matches('/');
-        format!("{base}/{door}/{}{}", self.function, self.path)
-            .parse()
-            .map_err(|error| format!("the path {:?} is none: {error}", self.path))
+        format!(
+            "{}/{door}/{}{}",
+            base.trim_end_matches('/'),
+            self.function,
+            self.path
+        )
+        .parse()
+        .map_err(|error| self.wrong(format!("the path `{}` is none: {error}", self.path)))
     }
 
     fn wrong(&self, reason: String) -> GatewayError {

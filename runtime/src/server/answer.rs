@@ -38,12 +38,18 @@ pub(crate) fn malformed(reason: &'static str) -> Response<Body> {
 
 /// 413: a body longer than `max_body`.
 pub(crate) fn too_long() -> Response<Body> {
-    refused(StatusCode::PAYLOAD_TOO_LARGE, "the request's body is longer than max_body\n")
+    refused(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "the request's body is longer than max_body\n",
+    )
 }
 
 /// 408: a body that took longer than `read_timeout`.
 pub(crate) fn too_slow() -> Response<Body> {
-    refused(StatusCode::REQUEST_TIMEOUT, "the request's body did not come within read_timeout\n")
+    refused(
+        StatusCode::REQUEST_TIMEOUT,
+        "the request's body did not come within read_timeout\n",
+    )
 }
 
 /// A sentence; the connection ends with it, because what follows on it is not to be trusted or not wanted.
@@ -51,7 +57,9 @@ fn refused(status: StatusCode, reason: &'static str) -> Response<Body> {
     let mut response = marked(Response::new(Body::from(reason)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, TEXT);
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
@@ -61,7 +69,9 @@ pub(crate) fn full(limit: usize) -> Response<Body> {
     let mut response = marked(Response::new(Body::from(body)));
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     response.headers_mut().insert(CONTENT_TYPE, TEXT);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 

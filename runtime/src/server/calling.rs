@@ -67,7 +67,11 @@ enum Step {
 // === impl Calling ===
 
 impl Calling {
-    pub(crate) fn new(work: Work, record: Option<Box<Record>>, link: std::sync::Arc<Link>) -> Calling {
+    pub(crate) fn new(
+        work: Work,
+        record: Option<Box<Record>>,
+        link: std::sync::Arc<Link>,
+    ) -> Calling {
         Calling {
             work,
             record,
@@ -79,7 +83,9 @@ impl Calling {
     /// Starts the handler.
     pub(crate) fn start(record: &mut Record, service: &FunctionService, request: Request) -> Work {
         let call = &mut record.call;
-        let started = catch_unwind(AssertUnwindSafe(|| Call::enter(call, || service.0.call(request))));
+        let started = catch_unwind(AssertUnwindSafe(|| {
+            Call::enter(call, || service.0.call(request))
+        }));
         match started {
             Ok(answering) => Work::Run(record.scope().run(answering)),
             Err(panic) => Work::Answer(panicked(record, &*panic)),
@@ -134,16 +140,19 @@ impl Work {
                     };
                     return Step::Answer(response);
                 }
-                Work::Aside(answering) => match catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx))) {
-                    Ok(Poll::Ready(response)) => return Step::Answer(response),
-                    Ok(Poll::Pending) => return Step::Pending,
-                    Err(panic) => return Step::Panic(panic),
-                },
+                Work::Aside(answering) => {
+                    match catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx))) {
+                        Ok(Poll::Ready(response)) => return Step::Answer(response),
+                        Ok(Poll::Pending) => return Step::Pending,
+                        Err(panic) => return Step::Panic(panic),
+                    }
+                }
                 Work::Wait(admission, _) => {
                     let Poll::Ready(admitted) = admission.as_mut().poll(cx) else {
                         return Step::Pending;
                     };
-                    let (Work::Wait(_, request), Some(record)) = (std::mem::replace(self, Work::Over), record.as_mut())
+                    let (Work::Wait(_, request), Some(record)) =
+                        (std::mem::replace(self, Work::Over), record.as_mut())
                     else {
                         return Step::Pending;
                     };
@@ -154,7 +163,7 @@ impl Work {
                         }
                         None => {
                             record.end = End::Refused;
-                            return Step::Answer(answer::full(record.server.limit.size()));
+                            return Step::Answer(answer::full(record.server.shared.limit.size()));
                         }
                     }
                 }
@@ -168,7 +177,9 @@ impl Work {
                     }));
                     return match polled {
                         // Whoever set the deadline no longer listens to an answer that comes after it.
-                        Ok(Poll::Ready(_)) if Instant::now() >= record.deadline => Step::Answer(timed_out(record)),
+                        Ok(Poll::Ready(_)) if Instant::now() >= record.deadline => {
+                            Step::Answer(timed_out(record))
+                        }
                         Ok(Poll::Ready(response)) => Step::Answer(response),
                         Ok(Poll::Pending) => Step::Pending,
                         Err(panic) => Step::Panic(panic),
@@ -193,10 +204,13 @@ fn finish(mut record: Box<Record>, response: Response<Body>, link: &Link) -> Res
     };
     let (mut head, body) = response.into_parts();
     record.status = head.status;
-    head.headers
-        .insert(answer::X_DURATION_SECONDS, answer::seconds(record.started.elapsed()));
+    head.headers.insert(
+        answer::X_DURATION_SECONDS,
+        answer::seconds(record.started.elapsed()),
+    );
     if record.server.lifecycle.is_leaving() {
-        head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        head.headers
+            .insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         record.end = End::Answered;
@@ -206,8 +220,10 @@ fn finish(mut record: Box<Record>, response: Response<Body>, link: &Link) -> Res
     let whole = http_body::Body::is_end_stream(&body);
     if !whole && !head.headers.contains_key(CONTENT_TYPE) {
         // A provider would put the request's own there.
-        head.headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        head.headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
     }
     let whole = whole || record.line.method == Method::HEAD;
     Response::from_parts(head, AnswerBody::new(body, record, whole))

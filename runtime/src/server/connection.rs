@@ -69,7 +69,10 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream) {
         _link: link.clone(),
     };
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD).timer(HeadTimer(link.clone()));
+    builder
+        .max_buf_size(MAX_HEAD)
+        .max_header_size(MAX_HEAD)
+        .timer(HeadTimer(link.clone()));
     builder.header_read_timeout(server.read_limit);
     let service = CallService::new(server.clone(), link.clone());
     let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
@@ -119,7 +122,10 @@ impl Link {
     }
 
     pub(crate) fn set_body_fault(&self, fault: BodyFault) {
-        *self.body_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+        *self
+            .body_fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(fault);
         self.has_fault.store(true, Ordering::Release);
     }
 
@@ -128,7 +134,10 @@ impl Link {
             return None;
         }
         self.has_fault.store(false, Ordering::Release);
-        self.body_fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.body_fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     fn set_head_due(&self, due: Instant) {
@@ -144,13 +153,21 @@ impl Link {
     }
 
     /// Ready once a head is late. One timer serves all heads of a connection: it is set anew only when it runs out.
-    fn poll_late(&self, mut timer: Pin<&mut Option<tokio::time::Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_late(
+        &self,
+        mut timer: Pin<&mut Option<tokio::time::Sleep>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let Some(due) = self.head_due() else {
             return Poll::Pending;
         };
         if timer.is_none() {
             timer.set(Some(tokio::time::sleep_until(due)));
-        } else if timer.as_ref().as_pin_ref().is_some_and(|timer| !timer.is_elapsed()) {
+        } else if timer
+            .as_ref()
+            .as_pin_ref()
+            .is_some_and(|timer| !timer.is_elapsed())
+        {
             return Poll::Pending;
         }
         let Some(mut timer) = timer.as_pin_mut() else {
@@ -207,7 +224,11 @@ impl Drop for HeadDue {
 
 impl Io {
     /// What came of writing, unless it has been nothing for too long.
-    fn unless_stalled<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+    fn unless_stalled<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             if self.stall.is_some() {
                 self.stall = None;
@@ -215,7 +236,9 @@ impl Io {
             return written;
         }
         let patience = self.patience;
-        let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let stall = self
+            .stall
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         ready!(stall.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
@@ -225,13 +248,21 @@ impl Io {
 }
 
 impl Read for Io {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_read(cx, buf)
     }
 }
 
 impl Write for Io {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, buf);
         self.unless_stalled(written, cx)
     }

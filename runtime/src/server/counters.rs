@@ -15,7 +15,15 @@ pub(crate) struct Counters {
 }
 
 /// How a call can end otherwise than by an answer of its handler.
-const OUTCOMES: [&str; 7] = ["timeout", "idle", "broken", "panic", "cut", "caller_left", "refused"];
+const OUTCOMES: [&str; 7] = [
+    "timeout",
+    "idle",
+    "broken",
+    "panic",
+    "cut",
+    "caller_left",
+    "refused",
+];
 
 // === impl Counters ===
 
@@ -37,7 +45,10 @@ impl Counters {
         );
         for (outcome, count) in OUTCOMES.iter().zip(&self.outcomes) {
             let count = count.load(Ordering::Relaxed);
-            let _ = writeln!(out, "openfaas_calls_unanswered_total{{outcome=\"{outcome}\"}} {count}");
+            let _ = writeln!(
+                out,
+                "openfaas_calls_unanswered_total{{outcome=\"{outcome}\"}} {count}"
+            );
         }
         family(
             out,
@@ -45,9 +56,22 @@ impl Counters {
             "counter",
             "Handlers that had not yielded by their deadline.",
         );
-        let _ = writeln!(out, "openfaas_stuck_handlers_total {}", self.stuck.load(Ordering::Relaxed));
-        family(out, "openfaas_calls_queued", "gauge", "Callers that wait for a place.");
-        let _ = writeln!(out, "openfaas_calls_queued {}", server.limit.waiting());
+        let _ = writeln!(
+            out,
+            "openfaas_stuck_handlers_total {}",
+            self.stuck.load(Ordering::Relaxed)
+        );
+        family(
+            out,
+            "openfaas_calls_queued",
+            "gauge",
+            "Callers that wait for a place.",
+        );
+        let _ = writeln!(
+            out,
+            "openfaas_calls_queued {}",
+            server.shared.limit.waiting()
+        );
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn ready(server: &Arc<Server>, request: Request<Body>) -> Work {
     let Some(service) = server.lifecycle.service().filter(|_| server.is_healthy()) else {
         return Work::Answer(answer::empty(StatusCode::SERVICE_UNAVAILABLE));
     };
-    if server.limit.is_full() {
+    if server.shared.limit.is_full() {
         return Work::Answer(answer::empty(StatusCode::TOO_MANY_REQUESTS));
     }
     if let Some(path) = &server.ready_path {
@@ -45,7 +45,9 @@ pub(crate) fn ready(server: &Arc<Server>, request: Request<Body>) -> Work {
         None => Work::Answer(answer::empty(StatusCode::OK)),
         Some(check) => {
             let checking = check();
-            Work::Aside(Box::pin(within(server.exec_limit, async move { checked(checking.await) })))
+            Work::Aside(Box::pin(within(server.exec_limit, async move {
+                checked(checking.await)
+            })))
         }
     }
 }
@@ -60,7 +62,10 @@ fn checked(checked: Result<(), BoxError>) -> Response<Body> {
     response
 }
 
-async fn within(limit: Duration, answering: impl Future<Output = Response<Body>>) -> Response<Body> {
+async fn within(
+    limit: Duration,
+    answering: impl Future<Output = Response<Body>>,
+) -> Response<Body> {
     match tokio::time::timeout(limit, answering).await {
         Ok(response) => response,
         Err(_) => answer::internal(StatusCode::GATEWAY_TIMEOUT),

@@ -37,7 +37,9 @@ struct Waiting<'a>(&'a AtomicUsize);
 impl Limit {
     pub(crate) fn new(config: &Config) -> Limit {
         Limit {
-            places: config.max_inflight.map(|size| Arc::new(Semaphore::new(size))),
+            places: config
+                .max_inflight
+                .map(|size| Arc::new(Semaphore::new(size))),
             size: config.max_inflight.unwrap_or(0),
             waiting: AtomicUsize::new(0),
             queue: config.max_queue,
@@ -52,7 +54,9 @@ impl Limit {
 
     /// Whether a call would find no place now.
     pub(crate) fn is_full(&self) -> bool {
-        self.places.as_ref().is_some_and(|places| places.available_permits() == 0)
+        self.places
+            .as_ref()
+            .is_some_and(|places| places.available_permits() == 0)
     }
 
     /// How many callers wait.
@@ -87,7 +91,10 @@ impl Limit {
             return None;
         }
         let _waiting = Waiting(&self.waiting);
-        let permit = tokio::time::timeout(self.patience, places.acquire()).await.ok()?.ok()?;
+        let permit = tokio::time::timeout(self.patience, places.acquire())
+            .await
+            .ok()?
+            .ok()?;
         permit.forget();
         Some(Place(Some(places.clone())))
     }
@@ -116,7 +123,12 @@ mod tests {
     use super::*;
 
     fn limit(pairs: &[(&str, &str)]) -> Limit {
-        let lookup = |key: &str| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
+        let lookup = |key: &str| {
+            pairs
+                .iter()
+                .find(|(name, _)| *name == key)
+                .map(|(_, value)| (*value).to_owned())
+        };
         Limit::new(&Config::from_lookup(lookup).unwrap())
     }
 
@@ -133,14 +145,20 @@ mod tests {
     #[test]
     fn without_a_limit_there_is_always_a_place() {
         let limit = limit(&[]);
-        let places: Vec<_> = std::iter::repeat_with(|| limit.try_take()).take(1000).collect();
+        let places: Vec<_> = std::iter::repeat_with(|| limit.try_take())
+            .take(1000)
+            .collect();
         assert!(places.iter().all(Option::is_some));
         assert!(!limit.is_full());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_queue_is_bounded_in_length_and_in_time() {
-        let limit = limit(&[("max_inflight", "1"), ("max_queue", "1"), ("max_queue_wait", "2s")]);
+        let limit = limit(&[
+            ("max_inflight", "1"),
+            ("max_queue", "1"),
+            ("max_queue_wait", "2s"),
+        ]);
         let _place = limit.try_take().unwrap();
         let start = tokio::time::Instant::now();
         let (first, second) = tokio::join!(limit.take(), limit.take());

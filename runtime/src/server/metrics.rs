@@ -29,10 +29,17 @@ pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) {
         };
         let server = server.clone();
         connections.spawn(async move {
-            let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&server, &request))));
+            let service = service_fn(|request| {
+                std::future::ready(Ok::<_, Infallible>(answer(&server, &request)))
+            });
             let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(PATIENCE);
+            if let Err(error) = builder
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+            {
                 tracing::debug!("a scrape ended early: {error}");
             }
         });

@@ -7,7 +7,7 @@ mod connection;
 mod counters;
 mod health;
 mod lifecycle;
-mod limit;
+pub(crate) mod limit;
 pub(crate) mod lock;
 mod metrics;
 mod record;
@@ -39,7 +39,6 @@ const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 pub(crate) struct Server {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lifecycle: Lifecycle,
-    pub(crate) limit: Limit,
     pub(crate) lock: LockFile,
     pub(crate) counters: Counters,
     pub(crate) logs: Logs,
@@ -72,17 +71,23 @@ impl Server {
         Server {
             shared: Arc::new(shared(config, telemetry)),
             lifecycle: Lifecycle::new(),
-            limit: Limit::new(config),
             lock: LockFile::new(config),
             counters: Counters::default(),
             logs,
             request_log: config.request_log,
-            ready_path: config.ready_path.as_ref().and_then(|path| path.parse().ok()),
+            ready_path: config
+                .ready_path
+                .as_ref()
+                .and_then(|path| path.parse().ok()),
             ready: parts.ready,
             exec_limit: exec_limit.min(config.write_timeout).min(FOREVER),
             read_limit: Some(config.read_timeout.min(FOREVER)).filter(|limit| !limit.is_zero()),
             idle_limit: config.write_timeout.min(FOREVER),
-            body_limit: if parts.streams { config.max_body.streamed() } else { whole_limit },
+            body_limit: if parts.streams {
+                config.max_body.streamed()
+            } else {
+                whole_limit
+            },
             whole_limit: whole_limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
             streams: parts.streams,
         }
@@ -95,7 +100,11 @@ impl Server {
 
     /// What brings its calls, as a span names it.
     pub(crate) fn trigger(&self) -> Trigger {
-        if self.streams { Trigger::Http } else { Trigger::PubSub }
+        if self.streams {
+            Trigger::Http
+        } else {
+            Trigger::PubSub
+        }
     }
 
     /// All metrics, as Prometheus text.
@@ -109,10 +118,11 @@ impl Server {
 /// What every call of a function shares.
 pub(crate) fn shared(config: &Config, telemetry: Telemetry) -> Shared {
     Shared {
-        name: config.name.clone(),
+        name: config.name.as_str().into(),
         secrets: Secrets::at(config.secret_mount_path.clone()),
         gateway: Gateway::at(config.gateway_url.clone()),
         telemetry,
         max_body: config.max_body,
+        limit: Limit::new(config),
     }
 }

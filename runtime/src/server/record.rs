@@ -62,7 +62,13 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 // === impl Record ===
 
 impl Record {
-    pub(crate) fn new(server: Arc<Server>, line: Line, span: Span, started: Instant, deadline: Instant) -> Record {
+    pub(crate) fn new(
+        server: Arc<Server>,
+        line: Line,
+        span: Span,
+        started: Instant,
+        deadline: Instant,
+    ) -> Record {
         Record {
             call: Some(Call {
                 shared: server.shared.clone(),
@@ -84,7 +90,11 @@ impl Record {
 
     /// What log lines and spans of the author's own belong to.
     pub(crate) fn scope(&self) -> Scope {
-        Scope::new(&self.server.shared.telemetry, &self.span, self.line.call_id.clone())
+        Scope::new(
+            &self.server.shared.telemetry,
+            &self.span,
+            self.line.call_id.clone(),
+        )
     }
 
     /// Nobody waits for the handler any more.
@@ -112,14 +122,17 @@ impl Record {
             self.span.error(outcome);
         }
         self.span.answered(self.status.as_u16());
-        server
-            .shared
-            .telemetry
-            .metrics()
-            .http()
-            .finished(&self.line.method, self.status.as_u16(), duration);
+        server.shared.telemetry.metrics().http().finished(
+            &self.line.method,
+            self.status.as_u16(),
+            duration,
+        );
         if server.request_log && !self.quiet {
-            let target = self.line.uri.path_and_query().map_or("/", |target| target.as_str());
+            let target = self
+                .line
+                .uri
+                .path_and_query()
+                .map_or("/", |target| target.as_str());
             server.logs.request(&logs::Request {
                 method: self.line.method.as_str(),
                 target,

@@ -52,7 +52,12 @@ struct TooSlow;
 // === impl RequestBody ===
 
 impl RequestBody {
-    pub(crate) fn new(incoming: Incoming, limit: Option<u64>, deadline: Instant, link: Arc<Link>) -> RequestBody {
+    pub(crate) fn new(
+        incoming: Incoming,
+        limit: Option<u64>,
+        deadline: Instant,
+        link: Arc<Link>,
+    ) -> RequestBody {
         RequestBody {
             incoming,
             left: limit.unwrap_or(u64::MAX),
@@ -67,7 +72,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         match this.incoming.poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {

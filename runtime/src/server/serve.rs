@@ -65,7 +65,9 @@ async fn initialise(server: &Server, making: crate::function::Making, grace: Dur
     let made = match tokio::time::timeout(grace, &mut making).await {
         Ok(made) => made,
         Err(_) => {
-            tracing::warn!("the initialiser still runs after init_grace: healthy from now on, ready once it is done");
+            tracing::warn!(
+                "the initialiser still runs after init_grace: healthy from now on, ready once it is done"
+            );
             server.lifecycle.end_grace();
             write_lock(server);
             making.await
@@ -86,7 +88,10 @@ fn write_lock(server: &Server) {
     match server.lock.write() {
         Some(Ok(path)) => tracing::info!("Writing lock-file to: {}", path.display()),
         Some(Err((path, error))) => {
-            tracing::warn!("no lock file at {}: {error}; health goes without it", path.display());
+            tracing::warn!(
+                "no lock file at {}: {error}; health goes without it",
+                path.display()
+            );
         }
         None => {}
     }
@@ -108,7 +113,10 @@ async fn accept(server: &Arc<Server>, listener: &TcpListener, connections: &mut 
 /// A connection that broke before it was taken is nobody's trouble; a lack of file handles passes only with time.
 pub(crate) async fn accept_failed(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
         tracing::error!("cannot take a connection: {error}");
         sleep(Duration::from_secs(1)).await;
     }
@@ -126,7 +134,10 @@ async fn drain(
     let end = signal + config.drain_timeout;
     let calls_end = end - LAST_WORDS.min(config.drain_timeout / 5);
     let http = server.shared.telemetry.metrics();
-    tracing::info!("SIGTERM: no new connections in {:?}", config.healthcheck_interval.min(config.drain_quiet));
+    tracing::info!(
+        "SIGTERM: no new connections in {:?}",
+        config.healthcheck_interval.min(config.drain_quiet)
+    );
     server.lifecycle.enter(Phase::Leaving);
     server.lock.remove();
 
@@ -137,17 +148,27 @@ async fn drain(
     }
     drop(listener);
     server.lifecycle.enter(Phase::Closed);
-    tracing::info!("No new connections allowed, draining: {} requests", http.http().in_flight());
+    tracing::info!(
+        "No new connections allowed, draining: {} requests",
+        http.http().in_flight()
+    );
 
     let over = async {
         while connections.join_next().await.is_some() {}
         while http.http().in_flight() > 0 {
             // An upgraded connection belongs to nobody here; its end is told, or comes with the next look.
-            let _ = tokio::time::timeout(Duration::from_millis(50), server.lifecycle.call_over().notified()).await;
+            let _ = tokio::time::timeout(
+                Duration::from_millis(50),
+                server.lifecycle.call_over().notified(),
+            )
+            .await;
         }
     };
     if timeout_at(calls_end, over).await.is_err() {
-        tracing::warn!("drain_timeout is over: {} requests are cut", http.http().in_flight());
+        tracing::warn!(
+            "drain_timeout is over: {} requests are cut",
+            http.http().in_flight()
+        );
     }
     server.lifecycle.enter(Phase::Cutting);
     connections.abort_all();
@@ -160,7 +181,11 @@ async fn drain(
         }
     }
     tracing::info!("Exiting. Active connections: {}", http.http().in_flight());
-    server.shared.telemetry.shutdown(end.saturating_duration_since(Instant::now())).await;
+    server
+        .shared
+        .telemetry
+        .shutdown(end.saturating_duration_since(Instant::now()))
+        .await;
 }
 
 /// Returns at `close`, or before it once no call has come for `quiet`.

@@ -56,7 +56,12 @@ impl CallService {
     }
 
     /// Takes the call in: a place, and the handler.
-    fn admit(&self, record: &mut Record, request: Request<Incoming>, noted_fault: Option<&'static str>) -> Work {
+    fn admit(
+        &self,
+        record: &mut Record,
+        request: Request<Incoming>,
+        noted_fault: Option<&'static str>,
+    ) -> Work {
         let server = &self.server;
         if let Some(reason) = noted_fault {
             record.end = End::Refused;
@@ -67,23 +72,23 @@ impl CallService {
             record.end = End::Refused;
             return Work::Answer(answer::too_long());
         }
-        let (place, service) = (server.limit.try_take(), server.lifecycle.service());
+        let (place, service) = (server.shared.limit.try_take(), server.lifecycle.service());
         match (place, service) {
             (Some(place), Some(service)) => {
                 record.place = Some(place);
                 Calling::start(record, service, self.request(request, record.started))
             }
-            (None, _) if !server.limit.may_wait() => {
+            (None, _) if !server.shared.limit.may_wait() => {
                 record.end = End::Refused;
                 server.counters.count("refused");
-                Work::Answer(answer::full(server.limit.size()))
+                Work::Answer(answer::full(server.shared.limit.size()))
             }
             (place, _) => {
                 let server = server.clone();
                 let admission = Box::pin(async move {
                     let place = match place {
                         Some(place) => place,
-                        None => server.limit.take().await?,
+                        None => server.shared.limit.take().await?,
                     };
                     let service = server.lifecycle.wait_for_service().await;
                     Some((place, service.clone()))
@@ -101,8 +106,14 @@ impl CallService {
         }
         let deadline = started + server.read_limit.unwrap_or(super::FOREVER);
         let link = self.link.clone();
-        let mut request =
-            request.map(|incoming| Body::new(RequestBody::new(incoming, server.body_limit, deadline, link)));
+        let mut request = request.map(|incoming| {
+            Body::new(RequestBody::new(
+                incoming,
+                server.body_limit,
+                deadline,
+                link,
+            ))
+        });
         if server.streams {
             match server.whole_limit {
                 Some(limit) => DefaultBodyLimit::max(limit).apply(&mut request),
@@ -121,8 +132,12 @@ impl hyper::service::Service<Request<Incoming>> for CallService {
     fn call(&self, request: Request<Incoming>) -> Calling {
         let server = &self.server;
         match request.uri().path() {
-            "/_/health" => return self.calling(Work::Answer(health::health(server, request.method())), None),
-            "/_/ready" => return self.calling(health::ready(server, request.map(|_| Body::empty())), None),
+            "/_/health" => {
+                return self.calling(Work::Answer(health::health(server, request.method())), None);
+            }
+            "/_/ready" => {
+                return self.calling(health::ready(server, request.map(|_| Body::empty())), None);
+            }
             _ => {}
         }
         let started = Instant::now();
@@ -131,17 +146,34 @@ impl hyper::service::Service<Request<Incoming>> for CallService {
         server.lifecycle.call_begins();
         let noted = Noted::of(request.headers());
         let fault = noted.fault(request.version());
-        let limit = noted.timeout(server.exec_limit).unwrap_or(server.exec_limit);
+        let limit = noted
+            .timeout(server.exec_limit)
+            .unwrap_or(server.exec_limit);
         let call_id = noted.call_id.map_or_else(CallId::generate, CallId::new);
-        let parent = if noted.traced { telemetry.extract(request.headers()) } else { None };
-        let span = telemetry.server_span(parent.as_ref(), &request, server.trigger(), call_id.as_str());
+        let parent = if noted.traced {
+            telemetry.extract(request.headers())
+        } else {
+            None
+        };
+        let span = telemetry.server_span(
+            parent.as_ref(),
+            &request,
+            server.trigger(),
+            call_id.as_str(),
+        );
         let quiet = noted.probe;
         let line = Line {
             method: request.method().clone(),
             uri: request.uri().clone(),
             call_id,
         };
-        let mut record = Box::new(Record::new(server.clone(), line, span, started, started + limit));
+        let mut record = Box::new(Record::new(
+            server.clone(),
+            line,
+            span,
+            started,
+            started + limit,
+        ));
         record.quiet = quiet;
         let work = self.admit(&mut record, request, fault);
         self.calling(work, Some(record))
