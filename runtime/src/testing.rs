@@ -70,7 +70,8 @@ pub async fn call(function: Function, request: impl IntoRequest) -> Reply {
         deadline: None,
         context: Default::default(),
     });
-    let mut answering = service.0.call(request.into_request());
+    let request = request.into_request();
+    let mut answering = Call::enter(&mut call, || service.0.call(request));
     let response =
         std::future::poll_fn(|cx| Call::enter(&mut call, || answering.as_mut().poll(cx))).await;
     Reply::read("function", response)
