@@ -1,4 +1,8 @@
 //! Traces, metrics and logs for a function and for a connector alike.
+#![cfg_attr(
+    not(feature = "otlp"),
+    allow(dead_code, unused_imports, reason = "much is there for the exporter alone")
+)]
 
 mod author;
 mod config;
@@ -9,7 +13,6 @@ pub mod logs;
 pub mod metrics;
 mod otlp;
 mod queue;
-#[cfg(any(test, feature = "receiver"))]
 pub mod receiver;
 mod sampler;
 mod scope;

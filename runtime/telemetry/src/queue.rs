@@ -21,7 +21,18 @@ pub(crate) struct Queue {
     /// How many records are worth waking the sender for.
     batch_size: usize,
     ready: Notify,
-    dropped: AtomicU64,
+    counts: Counts,
+}
+
+/// How many records went which way.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Found no place.
+    pub(crate) dropped: AtomicU64,
+    /// Taken by the other side.
+    pub(crate) exported: AtomicU64,
+    /// Given up, as the other side did not take them.
+    pub(crate) failed: AtomicU64,
 }
 
 /// Encoded records, one after the other, each already with the prefix of its field.
@@ -31,15 +42,6 @@ pub(crate) struct Batch {
     ends: Vec<usize>,
 }
 
-/// How many records of one signal went which way.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// Taken by the other side.
-    pub(crate) exported: AtomicU64,
-    /// Given up.
-    pub(crate) failed: AtomicU64,
-}
-
 impl Queue {
     pub(crate) fn new(max_records: usize, batch_size: usize) -> Self {
         Self {
@@ -47,7 +49,7 @@ impl Queue {
             max_records,
             batch_size: batch_size.min(max_records),
             ready: Notify::new(),
-            dropped: AtomicU64::new(0),
+            counts: Counts::default(),
         }
     }
 
@@ -57,7 +59,7 @@ impl Queue {
         let bytes = waiting.bytes.len() + record.len();
         if waiting.len() >= self.max_records || bytes > self.max_records * BYTES_PER_RECORD {
             drop(waiting);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
         protobuf::bytes(&mut waiting.bytes, 2, record);
@@ -87,9 +89,9 @@ impl Queue {
         }
     }
 
-    /// How many records found no place so far.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// How many records went which way so far.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     fn lock(&self) -> MutexGuard<'_, Batch> {
@@ -119,16 +121,20 @@ impl Batch {
 mod tests {
     use super::*;
 
+    fn dropped(queue: &Queue) -> u64 {
+        queue.counts().dropped.load(Ordering::Relaxed)
+    }
+
     #[test]
     fn a_full_queue_drops_and_counts() {
         let queue = Queue::new(2, 512);
         for _ in 0..5 {
             queue.push(b"span");
         }
-        assert_eq!(queue.dropped(), 3);
+        assert_eq!(dropped(&queue), 3);
         assert_eq!(queue.take().len(), 2);
         queue.push(b"span");
-        assert_eq!((queue.dropped(), queue.take().len()), (3, 1));
+        assert_eq!((dropped(&queue), queue.take().len()), (3, 1));
     }
 
     #[test]
@@ -137,7 +143,7 @@ mod tests {
         for _ in 0..4 {
             queue.push(&[0; 3 * BYTES_PER_RECORD / 2]);
         }
-        assert_eq!((queue.take().len(), queue.dropped()), (2, 2));
+        assert_eq!((queue.take().len(), dropped(&queue)), (2, 2));
     }
 
     #[test]

@@ -38,6 +38,7 @@ const SPARE_RECORDINGS: usize = 64;
 const SPARE_CAPACITY: usize = 8 * 1024;
 
 thread_local! {
+    #[expect(clippy::vec_box, reason = "what is kept is the box")]
     static SPARE: RefCell<Vec<Box<Recording>>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::config::{Config, Propagators};
+use crate::config::{Batches, Config, Propagators};
 use crate::context::TraceContext;
+use crate::logs::Logs;
 use crate::metrics::Metrics;
 #[cfg(feature = "otlp")]
-use crate::otlp::exporter::{Exporter, Records};
+use crate::otlp::exporter::{Exporter, Signals};
+use crate::otlp::logs::Exported;
 use crate::queue::{Counts, Queue};
 use crate::sampler::Sampler;
 use crate::span::{Kind, Limits, Span};
@@ -26,9 +28,10 @@ pub struct Telemetry {
 struct Inner {
     propagators: Propagators,
     tracer: Option<Tracer>,
+    /// Where log records wait.
+    records: Option<Arc<Queue>>,
     metrics: Metrics,
     warm: AtomicBool,
-    spans: Arc<Counts>,
     #[cfg(feature = "otlp")]
     exporter: Option<Exporter>,
 }
@@ -43,14 +46,14 @@ struct Tracer {
 impl Telemetry {
     /// Exports nothing: spans carry a caller's context on, and cost next to nothing.
     pub fn disabled() -> Self {
-        Self::from(Inner::new(Propagators::default(), None))
+        Self::from(Inner::new(Propagators::default()))
     }
 
     /// Starts what `config` asks for and returns at once: connections and whatever else takes time are made by a
     /// thread of its own. A collector that cannot be reached is logged once and costs nobody anything.
     pub fn start(config: Config) -> Self {
         let mut inner = Inner::recording(&config);
-        inner.start_exporter(&config);
+        inner.start_exporter(config);
         Self::from(inner)
     }
 
@@ -64,6 +67,19 @@ impl Telemetry {
     #[cfg(test)]
     pub(crate) fn recording(config: Config) -> Self {
         Self::from(Inner::recording(&config))
+    }
+
+    /// Exports what is logged from now on, if log records are exported, and counts the lines that are dropped.
+    ///
+    /// The request log is not exported: the server span says the same and more.
+    pub fn collect(&self, logs: &Logs) {
+        if let Some(records) = &self.inner.records {
+            logs.export_to(Exported::new(Arc::clone(records)));
+        }
+        let help = "Log lines dropped because nobody read them fast enough.";
+        let logs = logs.clone();
+        let metrics = self.metrics();
+        metrics.observe_counter("log_lines_dropped_total", help, &[], move || logs.dropped());
     }
 
     /// The context that the headers of a call carry, as far as `OTEL_PROPAGATORS` wants to know.
@@ -93,20 +109,24 @@ impl Telemetry {
 
     /// How many spans were dropped because the exporter did not keep up.
     pub fn dropped_spans(&self) -> u64 {
-        self.inner
-            .tracer
-            .as_ref()
-            .map_or(0, |tracer| tracer.spans.dropped())
+        self.spans(|counts| &counts.dropped)
     }
 
     /// How many spans a collector has taken.
     pub fn exported_spans(&self) -> u64 {
-        self.inner.spans.exported.load(Ordering::Relaxed)
+        self.spans(|counts| &counts.exported)
     }
 
     /// How many spans were given up because no collector took them.
     pub fn failed_spans(&self) -> u64 {
-        self.inner.spans.failed.load(Ordering::Relaxed)
+        self.spans(|counts| &counts.failed)
+    }
+
+    fn spans(&self, count: impl Fn(&Counts) -> &AtomicU64) -> u64 {
+        let tracer = self.inner.tracer.as_ref();
+        tracer.map_or(0, |tracer| {
+            count(tracer.spans.counts()).load(Ordering::Relaxed)
+        })
     }
 
     /// Sends what waits, for at most `within`, and stops the exporter.
@@ -163,52 +183,75 @@ impl Telemetry {
 }
 
 impl Inner {
-    fn new(propagators: Propagators, tracer: Option<Tracer>) -> Self {
+    fn new(propagators: Propagators) -> Self {
         Self {
             propagators,
-            tracer,
+            tracer: None,
+            records: None,
             metrics: Metrics::new(),
             warm: AtomicBool::new(false),
-            spans: Arc::default(),
             #[cfg(feature = "otlp")]
             exporter: None,
         }
     }
 
-    /// Without the `otlp` feature nothing is recorded, as nobody would take it.
+    /// Without the `otlp` feature nothing is recorded, as nobody would send it.
     fn recording(config: &Config) -> Self {
-        let wanted = config
-            .traces
-            .as_ref()
-            .filter(|_| cfg!(any(test, feature = "otlp")));
-        let tracer = wanted.map(|_| Tracer {
-            sampler: config.sampler,
-            limits: config.limits,
-            spans: Arc::new(Queue::new(
-                config.span_batches.queue,
-                config.span_batches.size,
-            )),
-        });
-        Self::new(config.propagators, tracer)
+        let sends = cfg!(any(test, feature = "otlp"));
+        let queue = |batches: Batches| Arc::new(Queue::new(batches.queue, batches.size));
+        let mut inner = Self::new(config.propagators);
+        if sends && config.traces.is_some() {
+            let spans = queue(config.span_batches);
+            count_spans(&inner.metrics, &spans);
+            inner.tracer = Some(Tracer {
+                sampler: config.sampler,
+                limits: config.limits,
+                spans,
+            });
+        }
+        if sends && config.logs.is_some() {
+            inner.records = Some(queue(config.log_batches));
+        }
+        inner
     }
 
     #[cfg(feature = "otlp")]
-    fn start_exporter(&mut self, config: &Config) {
-        let mut records = Vec::new();
-        if let (Some(tracer), Some(export)) = (&self.tracer, &config.traces) {
-            records.push(Records {
-                export: export.clone(),
-                queue: Arc::clone(&tracer.spans),
-                batches: config.span_batches,
-                counts: Arc::clone(&self.spans),
-                what: "spans",
-            });
-        }
-        if !records.is_empty() {
-            self.exporter = Exporter::start(config, records);
+    fn start_exporter(&mut self, config: Config) {
+        if config.exports() {
+            let spans = self.tracer.as_ref().map(|tracer| Arc::clone(&tracer.spans));
+            let signals = Signals {
+                spans,
+                logs: self.records.clone(),
+                metrics: self.metrics.clone(),
+            };
+            self.exporter = Exporter::start(config, signals);
         }
     }
 
     #[cfg(not(feature = "otlp"))]
-    fn start_exporter(&mut self, _: &Config) {}
+    fn start_exporter(&mut self, _: Config) {}
+}
+
+/// What became of spans, under the names that OpenTelemetry has for its own doings.
+fn count_spans(metrics: &Metrics, spans: &Arc<Queue>) {
+    let observe = |name, help, labels: &[_], count: fn(&Counts) -> &AtomicU64| {
+        let spans = Arc::clone(spans);
+        let value = move || count(spans.counts()).load(Ordering::Relaxed);
+        metrics.observe_counter(name, help, labels, value);
+    };
+    let (name, help) = (
+        "otel.sdk.exporter.span.exported",
+        "Spans whose export is over.",
+    );
+    observe(name, help, &[], |counts| &counts.exported);
+    observe(name, help, &[("error.type", "export")], |counts| {
+        &counts.failed
+    });
+    let (name, help) = (
+        "otel.sdk.processor.span.processed",
+        "Spans dropped before the export.",
+    );
+    observe(name, help, &[("error.type", "queue_full")], |counts| {
+        &counts.dropped
+    });
 }

@@ -42,7 +42,7 @@ type Columns = Box<[OnceLock<Box<Cell>>]>;
 #[derive(Debug, Default)]
 struct Cell {
     /// Calls by duration, each in one place only; the last is beyond every bound.
-    buckets: [AtomicU64; SECONDS.len() + 1],
+    buckets: [AtomicU64; SECONDS.bounds.len() + 1],
     nanoseconds: AtomicU64,
 }
 
@@ -68,7 +68,7 @@ impl HttpMetrics {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let cell = self.cell(row_of(method), status);
         let seconds = duration.as_secs_f64();
-        let bucket = SECONDS.partition_point(|bound| *bound < seconds);
+        let bucket = SECONDS.bounds.partition_point(|bound| *bound < seconds);
         cell.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         cell.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
@@ -165,7 +165,7 @@ impl Row {
             status,
             label: METHODS[method].0,
             durations: Distribution {
-                bounds: SECONDS,
+                bounds: SECONDS.bounds,
                 counts: counts.collect(),
                 sum: Duration::from_nanos(nanoseconds).as_secs_f64(),
             },

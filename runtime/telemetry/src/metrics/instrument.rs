@@ -5,16 +5,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds for durations in seconds, as OpenTelemetry advises for HTTP.
-pub const SECONDS: &[f64] = &[
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-];
+/// What a histogram measures in, and where its buckets end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// The unit as UCUM writes it; empty where there is none.
+    pub unit: &'static str,
+    /// Upper bounds, going up.
+    pub bounds: &'static [f64],
+}
 
-/// Upper bounds for values of which nothing is known: seconds as well as milliseconds fall somewhere in the middle.
-pub(crate) const ANYTHING: &[f64] = &[
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0,
-    1000.0, 2500.0, 5000.0, 10_000.0,
-];
+/// Durations, with the bounds that OpenTelemetry advises for HTTP.
+pub const SECONDS: Scale = Scale {
+    unit: "s",
+    bounds: &[
+        0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+    ],
+};
+
+/// Values of which nothing is known: seconds as well as milliseconds fall somewhere in the middle.
+pub const ANYTHING: Scale = Scale {
+    unit: "",
+    bounds: &[
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0,
+        500.0, 1000.0, 2500.0, 5000.0, 10_000.0,
+    ],
+};
 
 /// A number that only grows.
 #[derive(Clone, Debug, Default)]

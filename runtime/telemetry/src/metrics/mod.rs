@@ -8,7 +8,9 @@ pub(crate) mod registry;
 mod text;
 
 pub use self::http::HttpMetrics;
-pub use instrument::{Counter, Gauge, Histogram, SECONDS};
+pub(crate) use self::http::Row;
+pub(crate) use instrument::Distribution;
+pub use instrument::{ANYTHING, Counter, Gauge, Histogram, SECONDS, Scale};
 
 use std::sync::Arc;
 
@@ -20,7 +22,8 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escapi
 
 /// All metrics of one service. Cloning it is cheap.
 ///
-/// Handles are made once, at start, and only count after that. A name that is taken by another kind of metric gives a
+/// Handles are made once, at start, and only count after that. A name with dots is OpenTelemetry's: on `/metrics` it has
+/// underscores, and its unit and `_total` behind it; any other stays as it is. A name that is taken by another kind of metric gives a
 /// handle whose numbers nobody sees; labels beyond 2,000 sets are counted together.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
@@ -41,26 +44,26 @@ impl Metrics {
 
     /// A number that only grows. Prometheus wants its name to end in `_total`.
     pub fn counter(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Counter {
-        self.registry.describe(name, help);
+        self.registry.describe(name, help, "");
         self.registry.counter(name, owned(labels))
     }
 
     /// A number that goes up and down.
     pub fn gauge(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Gauge {
-        self.registry.describe(name, help);
+        self.registry.describe(name, help, "");
         self.registry.gauge(name, owned(labels))
     }
 
-    /// How often values of which size were seen; `bounds` go up, as those of [`SECONDS`] do.
+    /// How often values of which size were seen.
     pub fn histogram(
         &self,
         name: &str,
         help: &str,
-        bounds: &'static [f64],
+        scale: Scale,
         labels: &[(&str, &str)],
     ) -> Histogram {
-        self.registry.describe(name, help);
-        self.registry.histogram(name, bounds, owned(labels))
+        self.registry.describe(name, help, scale.unit);
+        self.registry.histogram(name, scale, owned(labels))
     }
 
     /// A counter that somebody else keeps: `value` is asked when it is read.
@@ -71,7 +74,7 @@ impl Metrics {
         labels: &[(&str, &str)],
         value: impl Fn() -> u64 + Send + Sync + 'static,
     ) {
-        self.registry.describe(name, help);
+        self.registry.describe(name, help, "");
         let value = move || value() as f64;
         self.registry
             .observe(name, Kind::Counter, owned(labels), value);
@@ -85,7 +88,7 @@ impl Metrics {
         labels: &[(&str, &str)],
         value: impl Fn() -> f64 + Send + Sync + 'static,
     ) {
-        self.registry.describe(name, help);
+        self.registry.describe(name, help, "");
         self.registry
             .observe(name, Kind::Gauge, owned(labels), value);
     }

@@ -17,16 +17,16 @@ pub(super) struct AuthorRecorder {
 }
 
 impl Recorder for AuthorRecorder {
-    fn describe_counter(&self, key: KeyName, _: Option<Unit>, help: SharedString) {
-        self.registry.describe(key.as_str(), &help);
+    fn describe_counter(&self, key: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.describe(&key, unit, &help);
     }
 
-    fn describe_gauge(&self, key: KeyName, _: Option<Unit>, help: SharedString) {
-        self.registry.describe(key.as_str(), &help);
+    fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.describe(&key, unit, &help);
     }
 
-    fn describe_histogram(&self, key: KeyName, _: Option<Unit>, help: SharedString) {
-        self.registry.describe(key.as_str(), &help);
+    fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.describe(&key, unit, &help);
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
@@ -42,6 +42,18 @@ impl Recorder for AuthorRecorder {
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
         let histogram = self.registry.histogram(key.name(), ANYTHING, labels(key));
         Histogram::from_arc(histogram.0)
+    }
+}
+
+impl AuthorRecorder {
+    fn describe(&self, key: &KeyName, unit: Option<Unit>, help: &str) {
+        let unit = match unit {
+            Some(Unit::Seconds) => "s",
+            Some(Unit::Milliseconds) => "ms",
+            Some(Unit::Bytes) => "By",
+            _ => "",
+        };
+        self.registry.describe(key.as_str(), help, unit);
     }
 }
 

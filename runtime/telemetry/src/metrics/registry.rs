@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
-use super::instrument::{Counter, Distribution, Gauge, Histogram};
+use super::instrument::{Counter, Distribution, Gauge, Histogram, Scale};
 
 /// Most label sets of one metric, as OpenTelemetry has it; all others are counted together.
 const MAX_SERIES: usize = 2000;
@@ -31,6 +31,7 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Family {
     help: String,
+    unit: String,
     /// Nothing yet, when it was only described.
     kind: Option<Kind>,
     series: HashMap<Labels, Series>,
@@ -50,6 +51,8 @@ enum Series {
 pub(crate) struct Reading {
     pub(crate) name: String,
     pub(crate) help: String,
+    /// As UCUM writes it.
+    pub(crate) unit: String,
     pub(crate) kind: Kind,
     pub(crate) series: Vec<(Labels, Value)>,
 }
@@ -78,16 +81,11 @@ impl Registry {
         }
     }
 
-    pub(crate) fn histogram(
-        &self,
-        name: &str,
-        bounds: &'static [f64],
-        labels: Labels,
-    ) -> Histogram {
-        let new = || Series::Histogram(Histogram::new(bounds));
+    pub(crate) fn histogram(&self, name: &str, scale: Scale, labels: Labels) -> Histogram {
+        let new = || Series::Histogram(Histogram::new(scale.bounds));
         match self.series(name, Kind::Histogram, labels, new) {
             Some(Series::Histogram(histogram)) => histogram,
-            _ => Histogram::new(bounds),
+            _ => Histogram::new(scale.bounds),
         }
     }
 
@@ -107,9 +105,12 @@ impl Registry {
         }
     }
 
-    /// Says what a metric is about.
-    pub(crate) fn describe(&self, name: &str, help: &str) {
-        self.write().entry(name.to_owned()).or_default().help = help.to_owned();
+    /// Says what a metric is about, and what it measures in.
+    pub(crate) fn describe(&self, name: &str, help: &str, unit: &str) {
+        let mut families = self.write();
+        let family = families.entry(name.to_owned()).or_default();
+        help.clone_into(&mut family.help);
+        unit.clone_into(&mut family.unit);
     }
 
     /// Everything that has a value, by name and then by labels.
@@ -125,6 +126,7 @@ impl Registry {
             Some(Reading {
                 name: name.clone(),
                 help: family.help.clone(),
+                unit: family.unit.clone(),
                 kind: family.kind?,
                 series,
             })
@@ -189,6 +191,11 @@ impl fmt::Debug for Series {
 mod tests {
     use super::*;
 
+    const SCALE: Scale = Scale {
+        unit: "",
+        bounds: &[1.0, 2.0],
+    };
+
     fn labels(value: &str) -> Labels {
         vec![("k".to_owned(), value.to_owned())]
     }
@@ -213,7 +220,7 @@ mod tests {
         let registry = Registry::default();
         registry.counter("c", vec![]).add(1);
         registry.gauge("c", vec![]).set(9.0);
-        registry.histogram("c", &[1.0], vec![]).record(9.0);
+        registry.histogram("c", SCALE, vec![]).record(9.0);
         registry.observe("c", Kind::Gauge, vec![], || 9.0);
         assert_eq!(registry.read()[0].series, [(vec![], Value::Number(1.0))]);
     }
@@ -246,7 +253,7 @@ mod tests {
         let gauge = registry.gauge("g", vec![]);
         gauge.set(2.5);
         gauge.add(-1.0);
-        let histogram = registry.histogram("h", &[1.0, 2.0], vec![]);
+        let histogram = registry.histogram("h", SCALE, vec![]);
         for value in [0.5, 1.0, 1.5, 99.0, f64::NAN] {
             histogram.record(value);
         }

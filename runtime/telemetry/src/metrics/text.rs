@@ -46,7 +46,7 @@ pub(super) fn histogram(
 
 /// Appends a family of the registry.
 pub(super) fn reading(out: &mut String, reading: &Reading) {
-    let name = sanitized(&reading.name, true);
+    let name = exposed_name(reading);
     let kind = match reading.kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
@@ -60,6 +60,25 @@ pub(super) fn reading(out: &mut String, reading: &Reading) {
             Value::Distribution(values) => histogram(out, &name, &labels, values, &[]),
         }
     }
+}
+
+/// OpenTelemetry's names have dots; unit and `_total` follow them here, as its rules for Prometheus want it. All others
+/// are meant as they are.
+fn exposed_name(reading: &Reading) -> String {
+    let mut name = sanitized(&reading.name, true);
+    if !reading.name.contains('.') {
+        return name;
+    }
+    name.push_str(match reading.unit.as_str() {
+        "s" => "_seconds",
+        "ms" => "_milliseconds",
+        "By" => "_bytes",
+        _ => "",
+    });
+    if reading.kind == Kind::Counter && !name.ends_with("_total") {
+        name.push_str("_total");
+    }
+    name
 }
 
 /// A name with everything that Prometheus does not take replaced by an underscore.
@@ -99,6 +118,7 @@ impl std::fmt::Display for Number {
 
 #[cfg(test)]
 mod tests {
+    use super::super::instrument::Scale;
     use super::super::registry::Registry;
     use super::*;
 
@@ -113,25 +133,29 @@ mod tests {
     #[test]
     fn every_kind_looks_as_prometheus_wants_it() {
         let registry = Registry::default();
-        registry.describe("orders.placed", "Orders, \\ and\nmore.");
+        registry.describe("orders.placed", "Orders, \\ and\nmore.", "");
         let labels = vec![("pay-by".to_owned(), "a\"b\\c\nd".to_owned())];
         registry.counter("orders.placed", labels).add(3);
         registry.gauge("1st", vec![]).set(f64::INFINITY);
-        registry
-            .histogram("sizes", &[1.0, 2.5], vec![("k".to_owned(), "v".to_owned())])
-            .record(2.0);
+        registry.describe("body.size", "", "By");
+        let scale = Scale {
+            unit: "",
+            bounds: &[1.0, 2.5],
+        };
+        let labels = vec![("k".to_owned(), "v".to_owned())];
+        registry.histogram("body.size", scale, labels).record(2.0);
         let expected = "\
 # HELP _1st \n# TYPE _1st gauge
 _1st +Inf
-# HELP orders_placed Orders, \\\\ and\\nmore.
-# TYPE orders_placed counter
-orders_placed{pay_by=\"a\\\"b\\\\c\\nd\"} 3
-# HELP sizes \n# TYPE sizes histogram
-sizes_bucket{k=\"v\",le=\"1\"} 0
-sizes_bucket{k=\"v\",le=\"2.5\"} 1
-sizes_bucket{k=\"v\",le=\"+Inf\"} 1
-sizes_sum{k=\"v\"} 2
-sizes_count{k=\"v\"} 1
+# HELP body_size_bytes \n# TYPE body_size_bytes histogram
+body_size_bytes_bucket{k=\"v\",le=\"1\"} 0
+body_size_bytes_bucket{k=\"v\",le=\"2.5\"} 1
+body_size_bytes_bucket{k=\"v\",le=\"+Inf\"} 1
+body_size_bytes_sum{k=\"v\"} 2
+body_size_bytes_count{k=\"v\"} 1
+# HELP orders_placed_total Orders, \\\\ and\\nmore.
+# TYPE orders_placed_total counter
+orders_placed_total{pay_by=\"a\\\"b\\\\c\\nd\"} 3
 ";
         assert_eq!(rendered(&registry), expected);
     }
@@ -139,7 +163,7 @@ sizes_count{k=\"v\"} 1
     #[test]
     fn what_is_only_described_has_no_family() {
         let registry = Registry::default();
-        registry.describe("later", "Comes later.");
+        registry.describe("later", "Comes later.", "");
         assert_eq!(rendered(&registry), "");
     }
 }

@@ -8,8 +8,8 @@ mod connection;
 #[cfg(feature = "otlp")]
 pub(crate) mod exporter;
 pub(crate) mod logs;
+mod metrics;
 pub(crate) mod protobuf;
-#[cfg(any(test, feature = "otlp", feature = "receiver"))]
 pub(crate) mod reader;
 
 use attribute::{Value, key_value};
@@ -48,7 +48,6 @@ pub(crate) fn request(resource: &[u8], records: &[u8]) -> Vec<u8> {
 }
 
 /// How many records of a request the other side did not take, and why: `partial_success` of its answer.
-#[cfg(feature = "otlp")]
 fn rejected(answer: &[u8]) -> (u64, String) {
     use reader::Reader;
     let (mut count, mut reason) = (0, String::new());

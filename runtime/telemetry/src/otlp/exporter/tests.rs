@@ -4,7 +4,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender as Channel, channel};
 
 use crate::receiver::{self, ReceivedSpan};
-use crate::{Config, Kind, Telemetry};
+use tracing::instrument::WithSubscriber;
+
+use crate::logs::{LogConfig, Logs};
+use crate::{CallId, Config, Kind, Scope, Telemetry};
 
 use super::*;
 
@@ -25,11 +28,11 @@ struct Collector {
 }
 
 impl Collector {
-    fn new(answers: &[&'static str]) -> Self {
+    fn new(answers: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (channel, posted) = channel();
-        let mut answers = answers.to_vec().into_iter();
+        let mut answers = answers.iter().copied();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 serve(stream.unwrap(), &mut answers, &channel);
@@ -162,10 +165,10 @@ async fn compressed_means_compressed() {
 
 #[test]
 fn a_refusal_that_passes_is_tried_again_with_the_same_spans() {
-    let busy = "HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
-    let closing =
+    const BUSY: &str = "HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
+    const CLOSING: &str =
         "HTTP/1.1 429 Busy\r\nretry-after: 0\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    let collector = Collector::new(&[busy, closing]);
+    let collector = Collector::new(&[BUSY, CLOSING]);
     let telemetry = collector.telemetry(&[("OTEL_BSP_SCHEDULE_DELAY", "1")]);
     let span = telemetry.span(Kind::Internal, "x", None);
     let id = span.context().span_id();
@@ -177,8 +180,8 @@ fn a_refusal_that_passes_is_tried_again_with_the_same_spans() {
 
 #[tokio::test]
 async fn a_refusal_for_good_is_counted_and_not_tried_again() {
-    let bad = "HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n";
-    let collector = Collector::new(&[bad]);
+    const BAD: &str = "HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n";
+    let collector = Collector::new(&[BAD]);
     let telemetry = collector.telemetry(&[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")]);
     telemetry.span(Kind::Internal, "lost", None).end();
     assert_eq!(collector.spans()[0].name, "lost");
@@ -190,8 +193,8 @@ async fn a_refusal_for_good_is_counted_and_not_tried_again() {
 
 #[tokio::test]
 async fn spans_that_are_rejected_one_by_one_are_counted() {
-    let partial = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n\x0a\x07\x08\x02\x12\x03bad";
-    let collector = Collector::new(&[partial]);
+    const PARTIAL: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n\x0a\x07\x08\x02\x12\x03bad";
+    let collector = Collector::new(&[PARTIAL]);
     let telemetry = collector.telemetry(&[]);
     for _ in 0..3 {
         telemetry.span(Kind::Internal, "x", None).end();
@@ -233,4 +236,46 @@ async fn shutdown_is_bounded_when_nobody_answers() {
     let start = Instant::now();
     telemetry.shutdown(Duration::from_secs(3)).await;
     assert_eq!(start.elapsed(), Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn metrics_and_log_records_are_sent_beside_spans() {
+    let collector = Collector::new(&[]);
+    let endpoint = format!("http://127.0.0.1:{}", collector.port);
+    let lookup = |key: &str| (key == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone());
+    let telemetry = Telemetry::start(Config::from_lookup(lookup, "order").unwrap());
+    telemetry.metrics().counter("orders", "", &[]).add(7);
+    let logs = Logs::to(LogConfig::default(), std::io::sink());
+    telemetry.collect(&logs);
+    let span = telemetry.span(Kind::Server, "x", None);
+    let scope = Scope::new(&telemetry, &span, CallId::new("call-1"));
+    let code = async { tracing::info!(order = "o-7", "placed") };
+    scope
+        .run(code)
+        .with_subscriber(logs.subscriber(LogConfig::default()))
+        .await;
+    let context = span.context().clone();
+    span.end();
+    telemetry.shutdown(LONG).await;
+    let posted: HashMap<_, _> = (0..3)
+        .map(|_| collector.next())
+        .map(|posted| {
+            (
+                posted.line.split(' ').nth(1).unwrap().to_owned(),
+                posted.body,
+            )
+        })
+        .collect();
+    let holds = |path: &str, text: &[u8]| posted[path].windows(text.len()).any(|part| part == text);
+    assert!(holds("/v1/metrics", b"orders") && holds("/v1/metrics", &7_f64.to_le_bytes()));
+    assert_eq!(receiver::decode(&posted["/v1/traces"]).unwrap().len(), 1);
+    for text in [
+        &b"placed"[..],
+        b"o-7",
+        b"call-1",
+        b"INFO",
+        &context.span_id().to_bytes(),
+    ] {
+        assert!(holds("/v1/logs", text), "{}", String::from_utf8_lossy(text));
+    }
 }
