@@ -10,6 +10,7 @@ mod parse;
 mod replies;
 mod retry;
 mod topic;
+mod write;
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! From annotations and environment variables to a [`Wiring`], and back.
+//! From annotations and environment variables to a [`Wiring`].
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -54,101 +54,6 @@ impl Wiring {
         }
         .wiring(function, namespace)
     }
-
-    /// The annotations that make this wiring, without those that say what holds anyway.
-    pub fn to_annotations(&self) -> Vec<(&'static str, String)> {
-        let default = Self::new(&self.function, &self.namespace, self.topics.clone());
-        let mut set = vec![(name::TOPIC, self.topics.join(","))];
-        let mut differs = |name, differs: bool, value: String| {
-            if differs {
-                set.push((name, value));
-            }
-        };
-        let broker = self.broker.map_or("", Broker::name);
-        differs(name::BROKER, self.broker.is_some(), broker.to_owned());
-        differs(
-            name::REPLY_TOPIC,
-            !self.replies.is_empty(),
-            self.replies.to_string(),
-        );
-        differs(
-            name::DEAD_LETTER_TOPIC,
-            self.dead_letters != default.dead_letters,
-            self.dead_letters.clone(),
-        );
-        let filter = self
-            .filter
-            .as_ref()
-            .map_or_else(String::new, ToString::to_string);
-        differs(name::FILTER, self.filter.is_some(), filter);
-        differs(
-            name::ORDER,
-            self.order != default.order,
-            self.order.name().to_owned(),
-        );
-        differs(name::START, self.start != default.start, self.start.text());
-        differs(
-            name::CONCURRENCY,
-            self.concurrency != default.concurrency,
-            self.concurrency.to_string(),
-        );
-        differs(
-            name::WINDOW,
-            self.window != default.window,
-            self.window.to_string(),
-        );
-        differs(
-            name::BATCH_SIZE,
-            self.batch_size != default.batch_size,
-            self.batch_size.to_string(),
-        );
-        let linger = duration::format(self.batch_linger);
-        differs(
-            name::BATCH_LINGER,
-            self.batch_linger != default.batch_linger,
-            linger,
-        );
-        differs(
-            name::MAX_HOPS,
-            self.max_hops != default.max_hops,
-            self.max_hops.to_string(),
-        );
-        differs(
-            name::FORMAT,
-            self.format != default.format,
-            self.format.name().to_owned(),
-        );
-        let (retry, usual) = (&self.retry, default.retry);
-        differs(
-            name::ATTEMPTS,
-            retry.attempts != usual.attempts,
-            retry.attempts.to_string(),
-        );
-        differs(
-            name::CODES,
-            retry.codes != usual.codes,
-            retry.codes.to_string(),
-        );
-        differs(
-            name::MIN_WAIT,
-            retry.min_wait != usual.min_wait,
-            duration::format(retry.min_wait),
-        );
-        differs(
-            name::MAX_WAIT,
-            retry.max_wait != usual.max_wait,
-            duration::format(retry.max_wait),
-        );
-        set
-    }
-
-    /// The same as environment variables.
-    pub fn to_environment(&self) -> Vec<(String, String)> {
-        self.to_annotations()
-            .into_iter()
-            .map(|(name, value)| (environment_name(name), value))
-            .collect()
-    }
 }
 
 impl RetryPolicy {
@@ -170,46 +75,6 @@ impl RetryPolicy {
             Ok(retry)
         } else {
             Err(reader.errors)
-        }
-    }
-}
-
-impl Broker {
-    /// As `events.broker` says it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Nats => "nats",
-            Self::Kafka => "kafka",
-        }
-    }
-}
-
-impl Order {
-    /// As `events.order` says it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::None => "none",
-        }
-    }
-}
-
-impl Format {
-    /// As `events.format` says it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Binary => "binary",
-            Self::Structured => "structured",
-        }
-    }
-}
-
-impl Start {
-    fn text(self) -> String {
-        match self {
-            Self::Oldest => "oldest".to_owned(),
-            Self::New => "new".to_owned(),
-            Self::At(instant) => timestamp::format(instant),
         }
     }
 }

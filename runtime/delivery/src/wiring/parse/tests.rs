@@ -347,70 +347,7 @@ fn an_error_names_what_was_read() {
     );
 }
 
-/// Valid annotations, any number of them.
-fn annotations() -> impl Strategy<Value = BTreeMap<String, String>> {
-    let values: &[(&str, &[&str])] = &[
-        ("events.broker", &["nats", "kafka"]),
-        ("events.reply-topic", &["payments", "a=b,c=d,e"]),
-        (
-            "events.dead-letter-topic",
-            &["graveyard", "dead-letter.openfaas-fn.order"],
-        ),
-        (
-            "events.filter",
-            &["type=a,subject=b", r#"{"not":{"prefix":{"type":"a"}}}"#],
-        ),
-        ("events.order", &["key", "none"]),
-        (
-            "events.start",
-            &[
-                "oldest",
-                "new",
-                "2026-11-21T08:00:00.25Z",
-                "2026-11-21T08:00:00+02:00",
-            ],
-        ),
-        ("events.concurrency", &["1", "64", "10000"]),
-        ("events.window", &["1", "1000"]),
-        ("events.batch-size", &["1", "100"]),
-        ("events.batch-linger", &["0", "1m", "20ms"]),
-        ("events.max-hops", &["1", "32"]),
-        ("events.format", &["binary", "structured"]),
-        ("com.openfaas.retry.attempts", &["1", "10"]),
-        (
-            "com.openfaas.retry.codes",
-            &["404", "4xx 503", "408,409,425,429,5xx"],
-        ),
-        ("com.openfaas.retry.min_wait", &["1ms", "1s"]),
-        ("com.openfaas.retry.max_wait", &["1m", "1h30m"]),
-    ];
-    let one = |(name, values): &(&'static str, &'static [&'static str])| {
-        let name = name.to_string();
-        prop::option::of(prop::sample::select(values.to_vec()))
-            .prop_map(move |value| (name.clone(), value))
-    };
-    values.iter().map(one).collect::<Vec<_>>().prop_map(|set| {
-        let mut map = BTreeMap::from([("topic".to_owned(), "orders, shop.new".to_owned())]);
-        map.extend(
-            set.into_iter()
-                .filter_map(|(name, value)| Some((name, value?.to_owned()))),
-        );
-        map
-    })
-}
-
 proptest! {
-    #[test]
-    fn what_is_written_as_environment_is_read_back(annotations in annotations()) {
-        let wiring = Wiring::from_annotations("order", "openfaas-fn", &annotations).unwrap().unwrap();
-        let environment: BTreeMap<String, String> = wiring.to_environment().into_iter().collect();
-        let read = Wiring::from_lookup("order", "openfaas-fn", |key| environment.get(key).cloned());
-        prop_assert_eq!(read.unwrap().unwrap(), wiring.clone());
-        let again: BTreeMap<String, String> =
-            wiring.to_annotations().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        prop_assert_eq!(Wiring::from_annotations("order", "openfaas-fn", &again).unwrap().unwrap(), wiring);
-    }
-
     #[test]
     fn no_text_makes_it_panic(index in 0..KNOWN.len(), text in "\\PC*") {
         let _ = with(KNOWN[index].name, &text);
