@@ -28,12 +28,20 @@ fn order(total: u32) -> Event<Value> {
 }
 
 fn config(pairs: &[(&str, &str)]) -> Config {
-    let lookup = |key: &str| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
+    let lookup = |key: &str| {
+        pairs
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| (*value).to_owned())
+    };
     Config::from_lookup(lookup).unwrap()
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
-    reply.headers().get(name).map(|value| value.to_str().unwrap())
+    reply
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap())
 }
 
 #[tokio::test]
@@ -52,8 +60,12 @@ async fn nothing_none_and_no_events_acknowledge() {
 
 #[tokio::test]
 async fn one_reply_is_a_binary_event_that_names_its_cause() {
-    let pay = async |order: Event<Order>| Event::new("payment.requested", json!({ "amount": order.data().total }));
-    let incoming = order(3).with_extension("partitionkey", "customer-7").with_extension("hopcount", 4);
+    let pay = async |order: Event<Order>| {
+        Event::new("payment.requested", json!({ "amount": order.data().total }))
+    };
+    let incoming = order(3)
+        .with_extension("partitionkey", "customer-7")
+        .with_extension("hopcount", 4);
     let reply = testing::call(Function::event(pay), incoming.clone()).await;
     assert_eq!(reply.status(), StatusCode::OK);
     assert_eq!(header(&reply, "content-type"), Some("application/json"));
@@ -67,7 +79,11 @@ async fn one_reply_is_a_binary_event_that_names_its_cause() {
     assert_eq!(event.partition_key().as_deref(), Some("customer-7"));
 
     let again = testing::call(Function::event(pay), incoming).await;
-    assert_eq!(again.events::<Value>().unwrap()[0].id(), event.id(), "a deterministic id");
+    assert_eq!(
+        again.events::<Value>().unwrap()[0].id(),
+        event.id(),
+        "a deterministic id"
+    );
 }
 
 #[tokio::test]
@@ -75,15 +91,26 @@ async fn several_replies_are_a_batch() {
     let split = async |_: Event<Data>| vec![Event::new("a", 1), Event::new("b", 2)];
     let reply = testing::call(Function::event(split), order(3)).await;
     assert_eq!(reply.status(), StatusCode::OK);
-    assert!(header(&reply, "content-type").unwrap().starts_with("application/cloudevents-batch+json"));
-    let types: Vec<String> = reply.events::<u32>().unwrap().iter().map(|event| event.ty().to_owned()).collect();
+    assert!(
+        header(&reply, "content-type")
+            .unwrap()
+            .starts_with("application/cloudevents-batch+json")
+    );
+    let types: Vec<String> = reply
+        .events::<u32>()
+        .unwrap()
+        .iter()
+        .map(|event| event.ty().to_owned())
+        .collect();
     assert_eq!(types, ["a", "b"]);
 }
 
 #[tokio::test]
 async fn a_retry_is_503_with_retry_after_and_unmarked() {
     let busy = async |_: Event<Order>| -> Result<(), Failure> {
-        Err(Failure::retry().after(Duration::from_millis(1500)).because("the bank is busy"))
+        Err(Failure::retry()
+            .after(Duration::from_millis(1500))
+            .because("the bank is busy"))
     };
     let reply = testing::call(Function::event(busy), order(3)).await;
     assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -111,15 +138,23 @@ async fn any_other_error_is_a_retry() {
 
 #[tokio::test]
 async fn a_rejection_is_422_with_its_reason() {
-    let strict = async |_: Event<Order>| -> Result<(), Failure> { Err(Failure::reject("no lines")) };
+    let strict =
+        async |_: Event<Order>| -> Result<(), Failure> { Err(Failure::reject("no lines")) };
     let reply = testing::call(Function::event(strict), order(3)).await;
-    assert_eq!((reply.status(), reply.text().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "no lines"));
+    assert_eq!(
+        (reply.status(), reply.text().as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "no lines")
+    );
 }
 
 #[tokio::test]
 async fn data_of_another_shape_is_422_that_says_where() {
     let function = Function::event(async |_: Event<Order>| ());
-    let reply = testing::call(function, Event::new("order.placed", json!({ "total": "much" }))).await;
+    let reply = testing::call(
+        function,
+        Event::new("order.placed", json!({ "total": "much" })),
+    )
+    .await;
     assert_eq!(reply.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert!(reply.text().contains("total"), "{}", reply.text());
 }
@@ -147,17 +182,28 @@ async fn what_is_no_cloudevent_is_wrapped_and_its_body_kept() {
         .body("hello")
         .unwrap();
     let reply = testing::start(function).await.call(request).await;
-    assert_eq!((reply.status(), reply.text().as_str()), (StatusCode::OK, "hello"));
+    assert_eq!(
+        (reply.status(), reply.text().as_str()),
+        (StatusCode::OK, "hello")
+    );
     assert_eq!(header(&reply, "ce-causationid"), Some("call-9"));
 }
 
 #[tokio::test]
 async fn a_broken_cloudevent_is_400_and_never_wrapped() {
     let function = Function::event(async |_: Event<Data>| ());
-    let request = Request::post("/").header("ce-specversion", "1.0").header("ce-id", "1").body("{}").unwrap();
+    let request = Request::post("/")
+        .header("ce-specversion", "1.0")
+        .header("ce-id", "1")
+        .body("{}")
+        .unwrap();
     let reply = testing::call(function, request).await;
     assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
-    assert!(reply.text().contains("`source`") || reply.text().contains("`type`"), "{}", reply.text());
+    assert!(
+        reply.text().contains("`source`") || reply.text().contains("`type`"),
+        "{}",
+        reply.text()
+    );
 }
 
 #[tokio::test]
@@ -166,19 +212,34 @@ async fn a_body_over_max_body_is_413() {
     let running = testing::start(function).await;
     let reply = running.call("12345678901").await;
     assert_eq!(reply.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(header(&reply, "x-openfaas-internal"), Some("openfaas-runtime"));
-    assert_eq!(running.call("1234567890").await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        header(&reply, "x-openfaas-internal"),
+        Some("openfaas-runtime")
+    );
+    assert_eq!(
+        running.call("1234567890").await.status(),
+        StatusCode::NO_CONTENT
+    );
 }
 
 #[tokio::test]
 async fn state_is_what_was_given_or_made() {
-    async fn count(State(seen): State<Arc<AtomicUsize>>, _: Event<Data>, context: Context) -> Result<(), Failure> {
+    async fn count(
+        State(seen): State<Arc<AtomicUsize>>,
+        _: Event<Data>,
+        context: Context,
+    ) -> Result<(), Failure> {
         assert_eq!(context.attempt(), 3);
         seen.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
     let seen = Arc::new(AtomicUsize::new(0));
-    let attempt = || Request::post("/").header("x-delivery-attempt", "3").body("").unwrap();
+    let attempt = || {
+        Request::post("/")
+            .header("x-delivery-attempt", "3")
+            .body("")
+            .unwrap()
+    };
     testing::call(Function::event(count).state(seen.clone()), attempt()).await;
     let made = seen.clone();
     let init = async move || Ok::<_, BoxError>(made);
@@ -190,13 +251,22 @@ fn results(reply: &Reply) -> Vec<u64> {
     assert_eq!(reply.status(), StatusCode::MULTI_STATUS, "{}", reply.text());
     let answer: Value = reply.json().unwrap();
     let results = answer["results"].as_array().unwrap();
-    results.iter().map(|result| result["status"].as_u64().unwrap()).collect()
+    results
+        .iter()
+        .map(|result| result["status"].as_u64().unwrap())
+        .collect()
 }
 
 fn numbered(numbers: &[(u32, &str)]) -> Vec<Event<u32>> {
     let event = |(index, (number, key)): (usize, &(u32, &str))| {
-        let event = Event::new("number", *number).with_id(index.to_string()).with_source("/test");
-        if key.is_empty() { event } else { event.with_extension("partitionkey", *key) }
+        let event = Event::new("number", *number)
+            .with_id(index.to_string())
+            .with_source("/test");
+        if key.is_empty() {
+            event
+        } else {
+            event.with_extension("partitionkey", *key)
+        }
     };
     numbers.iter().enumerate().map(event).collect()
 }
@@ -206,7 +276,9 @@ async fn judge(event: Event<u32>) -> Result<Option<Event<u32>>, Failure> {
     match event.data() {
         1 => Ok(None),
         2 => Ok(Some(Event::new("doubled", 4))),
-        3 => Err(Failure::retry().after(Duration::from_secs(7)).because("later")),
+        3 => Err(Failure::retry()
+            .after(Duration::from_secs(7))
+            .because("later")),
         4 => Err(Failure::reject("never")),
         _ => panic!("as planned"),
     }
@@ -214,7 +286,11 @@ async fn judge(event: Event<u32>) -> Result<Option<Event<u32>>, Failure> {
 
 #[tokio::test]
 async fn a_batch_is_answered_event_by_event() {
-    let reply = testing::call(Function::event(judge), numbered(&[(1, ""), (2, ""), (3, ""), (4, ""), (5, "")])).await;
+    let reply = testing::call(
+        Function::event(judge),
+        numbered(&[(1, ""), (2, ""), (3, ""), (4, ""), (5, "")]),
+    )
+    .await;
     assert_eq!(results(&reply), [204, 200, 503, 422, 500]);
     let answer: Value = reply.json().unwrap();
     let result = |index: usize| &answer["results"][index];
@@ -227,7 +303,15 @@ async fn a_batch_is_answered_event_by_event() {
 
 #[tokio::test]
 async fn behind_a_retry_its_key_waits_and_a_rejection_holds_nobody() {
-    let events = numbered(&[(3, "a"), (1, "a"), (4, "b"), (1, "b"), (1, ""), (5, "c"), (1, "c")]);
+    let events = numbered(&[
+        (3, "a"),
+        (1, "a"),
+        (4, "b"),
+        (1, "b"),
+        (1, ""),
+        (5, "c"),
+        (1, "c"),
+    ]);
     let reply = testing::call(Function::event(judge), events).await;
     assert_eq!(results(&reply), [503, 424, 422, 204, 204, 500, 424]);
 }
@@ -255,13 +339,20 @@ async fn a_batch_runs_side_by_side_up_to_the_limit_and_in_order_within_a_key() {
     }
     for (limit, most) in [("1", 1), ("3", 3), ("0", 4)] {
         let seen = Seen::default();
-        let function = Function::event(watch).state(seen.clone()).config(config(&[("max_inflight", limit)]));
+        let function = Function::event(watch)
+            .state(seen.clone())
+            .config(config(&[("max_inflight", limit)]));
         let events = numbered(&[(1, "k"), (10, ""), (2, "k"), (20, ""), (3, "k"), (30, "")]);
         let running = testing::start(function).await;
         assert_eq!(results(&running.call(events).await), [204; 6]);
         let seen = seen.0.lock().unwrap();
         assert_eq!(seen.1, most, "max_inflight={limit}");
-        let of_key: Vec<u32> = seen.2.iter().copied().filter(|number| *number < 10).collect();
+        let of_key: Vec<u32> = seen
+            .2
+            .iter()
+            .copied()
+            .filter(|number| *number < 10)
+            .collect();
         assert_eq!(of_key, [1, 2, 3]);
     }
 }
@@ -269,8 +360,20 @@ async fn a_batch_runs_side_by_side_up_to_the_limit_and_in_order_within_a_key() {
 #[tokio::test]
 async fn any_method_and_path_reach_a_handler_of_events() {
     let running = testing::start(Function::event(async |_: Event<Data>| ())).await;
-    for (method, path) in [(Method::GET, "/"), (Method::PUT, "//a/../b?x=1"), (Method::from_bytes(b"BREW").unwrap(), "/pot")] {
-        let request = Request::builder().method(method).uri(path).body("").unwrap();
-        assert_eq!(running.call(request).await.status(), StatusCode::NO_CONTENT, "{path}");
+    for (method, path) in [
+        (Method::GET, "/"),
+        (Method::PUT, "//a/../b?x=1"),
+        (Method::from_bytes(b"BREW").unwrap(), "/pot"),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body("")
+            .unwrap();
+        assert_eq!(
+            running.call(request).await.status(),
+            StatusCode::NO_CONTENT,
+            "{path}"
+        );
     }
 }

@@ -1,5 +1,4 @@
 use std::{
-    any::Any,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -60,7 +59,7 @@ pub(crate) type Admission = Pin<Box<dyn Future<Output = Option<(Place, FunctionS
 /// What came of polling the work once.
 enum Step {
     Answer(Response<Body>),
-    Panic(Box<dyn Any + Send>),
+    Panic,
     Pending,
 }
 
@@ -88,7 +87,7 @@ impl Calling {
         }));
         match started {
             Ok(answering) => Work::Run(record.scope().run(answering)),
-            Err(panic) => Work::Answer(panicked(record, &*panic)),
+            Err(_) => Work::Answer(panicked(Some(record))),
         }
     }
 }
@@ -98,33 +97,27 @@ impl Future for Calling {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        {
-            let step = this.work.step(this.record, cx);
-            let response = match step {
-                Step::Answer(response) => response,
-                Step::Panic(panic) => match this.record {
-                    Some(record) => panicked(record, &*panic),
-                    None => answer::internal(StatusCode::INTERNAL_SERVER_ERROR),
-                },
-                Step::Pending => {
-                    let Some(record) = this.record else {
-                        return Poll::Pending;
-                    };
-                    if this.timer.is_none() {
-                        this.timer.set(Some(sleep_until(record.deadline)));
-                    }
-                    match this.timer.as_mut().as_pin_mut().map(|timer| timer.poll(cx)) {
-                        Some(Poll::Ready(())) => timed_out(record),
-                        _ => return Poll::Pending,
-                    }
+        let response = match this.work.step(this.record, cx) {
+            Step::Answer(response) => response,
+            Step::Panic => panicked(this.record.as_deref_mut()),
+            Step::Pending => {
+                let Some(record) = this.record else {
+                    return Poll::Pending;
+                };
+                if this.timer.is_none() {
+                    this.timer.set(Some(sleep_until(record.deadline)));
                 }
-            };
-            *this.work = Work::Over;
-            return Poll::Ready(Ok(match this.record.take() {
-                Some(record) => finish(record, response, this.link),
-                None => response.map(AnswerBody::uncounted),
-            }));
-        }
+                match this.timer.as_mut().as_pin_mut().map(|timer| timer.poll(cx)) {
+                    Some(Poll::Ready(())) => timed_out(record),
+                    _ => return Poll::Pending,
+                }
+            }
+        };
+        *this.work = Work::Over;
+        Poll::Ready(Ok(match this.record.take() {
+            Some(record) => finish(record, response, this.link),
+            None => response.map(AnswerBody::uncounted),
+        }))
     }
 }
 
@@ -144,7 +137,7 @@ impl Work {
                     match catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx))) {
                         Ok(Poll::Ready(response)) => return Step::Answer(response),
                         Ok(Poll::Pending) => return Step::Pending,
-                        Err(panic) => return Step::Panic(panic),
+                        Err(_) => return Step::Panic,
                     }
                 }
                 Work::Wait(admission, _) => {
@@ -182,7 +175,7 @@ impl Work {
                         }
                         Ok(Poll::Ready(response)) => Step::Answer(response),
                         Ok(Poll::Pending) => Step::Pending,
-                        Err(panic) => Step::Panic(panic),
+                        Err(_) => Step::Panic,
                     };
                 }
             }
@@ -236,11 +229,11 @@ fn timed_out(record: &mut Record) -> Response<Body> {
     answer::internal(StatusCode::GATEWAY_TIMEOUT)
 }
 
-fn panicked(record: &mut Record, panic: &(dyn Any + Send)) -> Response<Body> {
-    record.end = End::Panic;
-    record.cancel();
-    let words = panic.downcast_ref::<&str>().copied();
-    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(call_id = %record.line.call_id, "the handler panicked: {}", words.unwrap_or("no message"));
+/// 500, empty. What the panic said is in the log already, by the process's panic hook.
+fn panicked(record: Option<&mut Record>) -> Response<Body> {
+    if let Some(record) = record {
+        record.end = End::Panic;
+        record.cancel();
+    }
     answer::internal(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -25,7 +25,7 @@ pub enum Verdict {
     },
     /// It asks to be called again with this event. Costs an attempt.
     Retry {
-        /// The wait it asked for, not yet clamped.
+        /// The wait it asked for, not yet clamped; `None` where it named none, or nought: whenever back-off says.
         after: Option<Duration>,
         /// For the log and, after the last attempt, the dead letter.
         reason: String,
@@ -103,12 +103,15 @@ impl Verdict {
         reason: String,
         codes: &Codes,
     ) -> Self {
+        let asked_for = status == 503 && after.is_some();
         match status {
             200..=299 => Self::Done {
                 replies: Vec::new(),
             },
-            503 if after.is_some() => Self::Retry { after, reason },
-            _ if codes.contains(status) => Self::Retry { after, reason },
+            _ if asked_for || codes.contains(status) => Self::Retry {
+                after: after.filter(|wait| !wait.is_zero()),
+                reason,
+            },
             _ => Self::Reject { reason },
         }
     }

@@ -88,6 +88,7 @@ fn codes_replace_the_set_but_a_503_with_retry_after_is_always_a_retry() {
         (500, &[TEXT], "reject"),
         (503, &[TEXT], "reject"),
         (503, &[TEXT, ("retry-after", "5")], "retry"),
+        (503, &[TEXT, ("retry-after", "0")], "retry"),
         (503, &[TEXT, ("retry-after", "soon")], "reject"),
         (500, &[TEXT, ("retry-after", "5")], "reject"),
     ] {
@@ -114,6 +115,15 @@ fn a_retry_says_when_and_why() {
         };
         assert_eq!(verdict, expected);
     }
+}
+
+#[test]
+fn a_retry_after_of_nought_leaves_the_wait_to_back_off() {
+    let verdict = of(answer(503, &[TEXT, ("retry-after", "0")], ""));
+    assert!(
+        matches!(verdict, Verdict::Retry { after: None, .. }),
+        "{verdict:?}"
+    );
 }
 
 #[test]
