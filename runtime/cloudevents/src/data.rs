@@ -160,7 +160,7 @@ impl<T: DeserializeOwned> FromData for T {
         let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
             DataError::Unexpected {
                 absent: data.is_absent(),
-                path: error.path().to_string(),
+                path: place(error.path()),
                 reason: redacted(error.inner()),
             }
         })?;
@@ -224,6 +224,14 @@ pub enum DataError {
         /// What serde said.
         reason: String,
     },
+}
+
+/// A path as an error shows it; outside of every value there is only the top.
+fn place(path: &serde_path_to_error::Path) -> String {
+    match path.to_string() {
+        unknown if unknown == "?" => ".".to_owned(),
+        known => known,
+    }
 }
 
 /// serde's words without the value they cite: `invalid type: string "…", expected u8` loses its quote.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::attribute::{Attribute, AttributeValue};
-use crate::data::{Data, DataError, FromData, IntoData};
+use crate::data::{Data, DataError, FromData, IntoData, Kind};
 use crate::error::Error;
 use crate::name;
 
@@ -284,11 +284,17 @@ impl Event {
 
     /// The media type to declare where a message must say what the event leaves implied.
     pub(crate) fn implied_content_type(&self) -> Option<&str> {
-        let json = self.data.kind() == crate::data::Kind::Json;
-        self.datacontenttype()
-            .or(json.then_some("application/json"))
+        let implied = match self.data.kind() {
+            Kind::Json => Some("application/json"),
+            Kind::Text => Some(TEXT),
+            Kind::Absent | Kind::Binary | Kind::Opaque => None,
+        };
+        self.datacontenttype().or(implied)
     }
 }
+
+/// What text is as long as nobody says more.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 
 impl<T: PartialEq> PartialEq for Event<T> {
     /// Equal data and equal attributes, in whatever order.

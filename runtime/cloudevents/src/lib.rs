@@ -25,6 +25,8 @@ mod media;
 mod mode;
 mod name;
 mod percent;
+#[cfg(feature = "cloudevents-sdk")]
+mod sdk;
 pub mod timestamp;
 mod uri;
 

@@ -13,6 +13,9 @@ pub struct MediaType<'a> {
 impl<'a> MediaType<'a> {
     /// Splits `text`, or gives `None` where it is no `type/subtype` with parameters (RFC 2045, section 5.1).
     pub fn parse(text: &'a str) -> Option<Self> {
+        if !text.bytes().all(|b| matches!(b, b'\t' | 0x20..=0x7e)) {
+            return None;
+        }
         let (essence, parameters) = match text.split_once(';') {
             Some((essence, rest)) => (essence.trim_end_matches([' ', '\t']), rest),
             None => (text.trim_end_matches([' ', '\t']), ""),

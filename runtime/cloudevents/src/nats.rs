@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::http::{Message, read_attribute, written};
 use crate::mode::Mode;
-use crate::{Data, Error, Event, Limits, json};
+use crate::{Data, Error, Event, Limits, json, percent};
 
 const CONTENT_TYPE: &str = "Content-Type";
 const DATA_CONTENT_TYPE: &str = "ce-datacontenttype";
@@ -60,7 +60,10 @@ pub fn encode_binary(event: &Event) -> Result<(Headers, Bytes), Error> {
         ));
     }
     if let Some(media_type) = event.implied_content_type() {
-        headers.push((Cow::Borrowed(DATA_CONTENT_TYPE), media_type.to_owned()));
+        headers.push((
+            Cow::Borrowed(DATA_CONTENT_TYPE),
+            percent::encode(media_type).into_owned(),
+        ));
     }
     Ok((headers, event.data.bytes().clone()))
 }

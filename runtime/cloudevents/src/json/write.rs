@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::attribute::AttributeValue;
 use crate::data::Kind;
+use crate::event::TEXT;
 use crate::{Error, Event, MediaType};
 
 /// About how many bytes the event takes.
@@ -31,41 +32,58 @@ pub(super) fn event(event: &Event, body: &mut Vec<u8>) -> Result<(), Error> {
             value => json(body, &*value.text()),
         }
     }
-    data(event, body);
+    match form(event) {
+        Form::None => {}
+        Form::Json => {
+            member(body, "data", false);
+            body.extend_from_slice(event.data.bytes());
+        }
+        Form::Text(text) => {
+            // Without a media type `data` would be read as JSON.
+            if event.datacontenttype().is_none() {
+                member(body, "datacontenttype", false);
+                json(body, TEXT);
+            }
+            member(body, "data", false);
+            json(body, text);
+        }
+        Form::Base64 => {
+            member(body, "data_base64", false);
+            json(body, &STANDARD.encode(event.data.bytes()));
+        }
+    }
     body.push(b'}');
     Ok(())
 }
 
-fn data(event: &Event, body: &mut Vec<u8>) {
+/// How data stands in the JSON object.
+enum Form<'a> {
+    None,
+    Json,
+    Text(&'a str),
+    Base64,
+}
+
+/// The form from which exactly these bytes are read again: a declared media type decides, then what is known of the
+/// bytes; base64 carries what is not what it is declared to be.
+fn form(event: &Event) -> Form<'_> {
     let bytes = event.data.bytes();
-    let (as_json, as_text) = match event.data.kind() {
-        Kind::Absent => return,
-        Kind::Binary => (false, false),
-        Kind::Json => (true, false),
-        Kind::Text => (false, true),
-        Kind::Opaque => {
-            event
-                .datacontenttype()
-                .and_then(MediaType::parse)
-                .map_or((false, false), |media| {
-                    let json = media.is_json();
-                    (json, !json && media.is_text() && media.is_utf8())
-                })
-        }
+    let media = event.datacontenttype().and_then(MediaType::parse);
+    let (json, text) = match (event.data.kind(), media) {
+        (Kind::Absent, _) => return Form::None,
+        (Kind::Binary, _) | (Kind::Opaque, None) => (false, false),
+        (Kind::Json, None) => (true, false),
+        (Kind::Text, None) => (false, true),
+        (_, Some(media)) if media.is_json() => (true, false),
+        (Kind::Opaque, Some(media)) => (false, media.is_text() && media.is_utf8()),
+        (Kind::Json | Kind::Text, Some(media)) => (false, media.is_utf8()),
     };
-    if as_json && serde_json::from_slice::<&RawValue>(bytes).is_ok() {
-        member(body, "data", false);
-        return body.extend_from_slice(bytes);
+    if json && serde_json::from_slice::<&RawValue>(bytes).is_ok() {
+        return Form::Json;
     }
     match std::str::from_utf8(bytes) {
-        Ok(text) if as_text => {
-            member(body, "data", false);
-            json(body, text);
-        }
-        _ => {
-            member(body, "data_base64", false);
-            json(body, &STANDARD.encode(bytes));
-        }
+        Ok(content) if text => Form::Text(content),
+        _ => Form::Base64,
     }
 }
 
