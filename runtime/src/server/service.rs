@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{body::Body, extract::DefaultBodyLimit};
 use http::{
     HeaderMap, HeaderValue, Request, Response, Version,
-    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT},
+    header::{HOST, USER_AGENT},
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -38,8 +38,6 @@ struct Noted<'a> {
     /// From Kubernetes' own probe.
     probe: bool,
     hosts: usize,
-    lengths: usize,
-    chunked: bool,
 }
 
 const PROBE: &[u8] = b"kube-probe";
@@ -189,8 +187,6 @@ impl<'a> Noted<'a> {
             match *name {
                 HOST => noted.hosts += 1,
                 USER_AGENT => noted.probe = value.as_bytes().starts_with(PROBE),
-                CONTENT_LENGTH => noted.lengths += 1,
-                TRANSFER_ENCODING => noted.chunked = true,
                 _ => match name.as_str() {
                     "traceparent" => noted.traced = true,
                     "x-call-id" => noted.call_id = text(value),
@@ -204,9 +200,6 @@ impl<'a> Noted<'a> {
 
     /// What makes the request one that two readers could understand differently.
     fn fault(&self, version: Version) -> Option<&'static str> {
-        if self.chunked && self.lengths > 0 {
-            return Some("a request has either Content-Length or Transfer-Encoding\n");
-        }
         if self.hosts > 1 || (self.hosts == 0 && version == Version::HTTP_11) {
             return Some("a request has one Host header\n");
         }
