@@ -164,9 +164,17 @@ impl Work {
                     let Some(record) = record else {
                         return Step::Pending;
                     };
-                    let call = &mut record.call;
+                    let Record {
+                        server,
+                        call,
+                        line,
+                        deadline,
+                        ..
+                    } = &mut **record;
                     let polled = catch_unwind(AssertUnwindSafe(|| {
-                        Call::enter(call, || Pin::new(answering).poll(cx))
+                        server.watch.during(line, deadline.into_std(), || {
+                            Call::enter(call, || Pin::new(answering).poll(cx))
+                        })
                     }));
                     return match polled {
                         // Whoever set the deadline no longer listens to an answer that comes after it.

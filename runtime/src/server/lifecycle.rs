@@ -100,8 +100,9 @@ impl Lifecycle {
         self.graced.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_stuck(&self, stuck: bool) {
-        self.stuck.store(stuck, Ordering::Relaxed);
+    /// Whether that is news.
+    pub(crate) fn set_stuck(&self, stuck: bool) -> bool {
+        self.stuck.swap(stuck, Ordering::Relaxed) != stuck
     }
 
     /// Whether the process is well: it serves, and workers are free now and then.

@@ -14,11 +14,13 @@ mod record;
 mod request_body;
 mod serve;
 mod service;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
 use http::Uri;
 use openfaas_telemetry::{Telemetry, Trigger, logs::Logs};
+use tokio::runtime::Handle;
 
 use crate::{
     Config, Gateway, Secrets,
@@ -29,6 +31,7 @@ use counters::Counters;
 use lifecycle::{Lifecycle, Phase};
 use limit::Limit;
 use lock::LockFile;
+use watch::Watch;
 
 pub(crate) use serve::{Sockets, accept_failed, serve};
 
@@ -41,6 +44,7 @@ pub(crate) struct Server {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) lock: LockFile,
     pub(crate) counters: Counters,
+    pub(crate) watch: Watch,
     pub(crate) logs: Logs,
     /// A line per call.
     pub(crate) request_log: bool,
@@ -73,6 +77,7 @@ impl Server {
             lifecycle: Lifecycle::new(),
             lock: LockFile::new(config),
             counters: Counters::default(),
+            watch: Watch::new(Handle::current().metrics().num_workers()),
             logs,
             request_log: config.request_log,
             ready_path: config
@@ -96,6 +101,11 @@ impl Server {
     /// What `/_/health` says.
     pub(crate) fn is_healthy(&self) -> bool {
         self.lifecycle.is_healthy() && self.lock.is_fine()
+    }
+
+    /// How many calls are not over yet.
+    pub(crate) fn calls_in_flight(&self) -> i64 {
+        self.shared.telemetry.metrics().http().in_flight()
     }
 
     /// What brings its calls, as a span names it.

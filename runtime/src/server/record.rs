@@ -59,6 +59,19 @@ pub(crate) enum End {
 /// Counted for a caller who left before there was a status (nginx's number for it).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
+// === impl Line ===
+
+impl Line {
+    /// The line of no call.
+    pub(crate) fn nothing() -> Line {
+        Line {
+            method: Method::GET,
+            uri: Uri::default(),
+            call_id: CallId::new(""),
+        }
+    }
+}
+
 // === impl Record ===
 
 impl Record {

@@ -1,6 +1,6 @@
 //! From the first accept to the last call.
 
-use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, io, os::fd::AsFd, pin::pin, sync::Arc, time::Duration};
 
 use openfaas_telemetry::{Telemetry, logs::Logs};
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout_at},
 };
 
-use super::{Phase, Server, connection, metrics};
+use super::{Phase, Server, connection, metrics, watch};
 use crate::{Config, Error, Function, Result, function::Hook};
 
 /// Where a function is reached.
@@ -42,6 +42,15 @@ pub(crate) async fn serve(
     let mut background = JoinSet::new();
     if let Some(listener) = sockets.metrics {
         background.spawn(metrics::serve(server.clone(), listener));
+    }
+    // Without the thread or the handle there is still a function, only nobody to say that it is stuck.
+    let watched = sockets
+        .calls
+        .as_fd()
+        .try_clone_to_owned()
+        .map(|listener| server.watch.listen(listener.into()));
+    if let Err(error) = watched.and_then(|()| watch::start(&server)) {
+        tracing::warn!("nothing watches for stuck handlers: {error}");
     }
     let mut connections = JoinSet::new();
     let mut initialising = pin!(initialise(&server, making, config.init_grace));
@@ -133,7 +142,6 @@ async fn drain(
     let signal = Instant::now();
     let end = signal + config.drain_timeout;
     let calls_end = end - LAST_WORDS.min(config.drain_timeout / 5);
-    let http = server.shared.telemetry.metrics();
     tracing::info!(
         "SIGTERM: no new connections in {:?}",
         config.healthcheck_interval.min(config.drain_quiet)
@@ -147,15 +155,16 @@ async fn drain(
         () = quiet(server, signal, config.drain_quiet, close) => {}
     }
     drop(listener);
+    server.watch.close();
     server.lifecycle.enter(Phase::Closed);
     tracing::info!(
         "No new connections allowed, draining: {} requests",
-        http.http().in_flight()
+        server.calls_in_flight()
     );
 
     let over = async {
         while connections.join_next().await.is_some() {}
-        while http.http().in_flight() > 0 {
+        while server.calls_in_flight() > 0 {
             // An upgraded connection belongs to nobody here; its end is told, or comes with the next look.
             let _ = tokio::time::timeout(
                 Duration::from_millis(50),
@@ -167,7 +176,7 @@ async fn drain(
     if timeout_at(calls_end, over).await.is_err() {
         tracing::warn!(
             "drain_timeout is over: {} requests are cut",
-            http.http().in_flight()
+            server.calls_in_flight()
         );
     }
     server.lifecycle.enter(Phase::Cutting);
@@ -180,7 +189,7 @@ async fn drain(
             break;
         }
     }
-    tracing::info!("Exiting. Active connections: {}", http.http().in_flight());
+    tracing::info!("Exiting. Active connections: {}", server.calls_in_flight());
     server
         .shared
         .telemetry
