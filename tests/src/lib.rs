@@ -3,3 +3,10 @@
 pub mod handler;
 pub mod runner;
 pub mod tools;
+
+/// The guides whose Rust is compiled and run as it stands there.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../docs/events.md")]
+    struct Events;
+}
