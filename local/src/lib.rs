@@ -2,17 +2,21 @@
 //!
 //! # Layout
 //! - [`build`]: functions become programs
+//! - [`bus`]: topics in memory, and what becomes of their events
 //! - [`process`]: programs become processes that are watched, and drained at the end
 //! - [`gateway`]: what `faas-cli` and other functions talk to
 //! - [`session`]: all of these together, from start to end
 //! - [`stack`]: what the stack file says, in the gateway's words
+//! - [`traces`]: the spans that functions send
 //! - [`cli`]: the commands
 //! - [`terminal`]: what a person sees of them
 
 pub mod build;
+pub mod bus;
 pub mod cli;
 pub mod gateway;
 pub mod process;
 pub mod session;
 pub mod stack;
 pub mod terminal;
+pub mod traces;

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use openfaas_delivery::wiring::WiringError;
+use openfaas_delivery::{
+    target::http::{GatewayError, HttpTarget},
+    wiring::WiringError,
+};
 use openfaas_stack::{Stack, StackError, build::Profile};
 use tempfile::TempDir;
 use thiserror::Error;
@@ -18,10 +21,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::{self, Builder, Compiler, Plan},
+    bus::{self, Bus},
     gateway::{self, Client, Credentials, Gateway, Queue, UPSTREAM_TIMEOUT, reachable},
     process::{Common, Functions, Guard, GuardError, Host, Logs, Secrets, Spec, State},
     stack::{self, Known},
     terminal::Console,
+    traces::Traces,
 };
 
 /// What the gateway may take to finish its last calls.
@@ -56,6 +61,10 @@ pub struct Session {
     pub gateway: Gateway,
     /// How functions come to their programs.
     plan: Plan,
+    /// What brings events to functions.
+    deliveries: bus::Running,
+    /// Drains it.
+    delivery_stop: CancellationToken,
     /// The gateway's server.
     server: JoinHandle<io::Result<()>>,
     /// Ends the gateway's server.
@@ -109,6 +118,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The bus cannot call the gateway.
+    #[error(transparent)]
+    Target(#[from] GatewayError),
     /// There is no guard.
     #[error(transparent)]
     Guard(#[from] GuardError),
@@ -158,8 +170,11 @@ impl Session {
             console,
         };
         let stop = CancellationToken::new();
+        let functions = Functions::new(host);
         let gateway = Gateway {
-            functions: Functions::new(host),
+            bus: Bus::new(functions.clone()),
+            traces: Traces::default(),
+            functions,
             known: Arc::new(known),
             builder: Arc::new(Builder::new(compiler, &plan)),
             given: Arc::new(given),
@@ -169,6 +184,11 @@ impl Session {
             stop: stop.clone(),
             address,
         };
+        let target = HttpTarget::gateway(&format!("http://{}", reachable(address)))?;
+        let delivery_stop = CancellationToken::new();
+        let deliveries = gateway
+            .bus
+            .deliver(target, delivery_stop.clone().cancelled_owned());
         let server = tokio::spawn(gateway::serve(
             gateway.clone(),
             listener,
@@ -178,6 +198,8 @@ impl Session {
             stack,
             gateway,
             plan,
+            deliveries,
+            delivery_stop,
             server,
             stop,
             folder,
@@ -244,6 +266,8 @@ impl Session {
 
     /// Finishes what runs, drains the functions, and leaves nothing.
     pub async fn end(self) {
+        self.delivery_stop.cancel();
+        self.deliveries.ended().await;
         let given_up = self.gateway.queue.end().await;
         if given_up > 0 {
             let console = &self.gateway.functions.host.console;

@@ -1,8 +1,12 @@
 //! The commands.
 
+mod client;
+mod dead_letters;
 mod options;
+mod publish;
 mod run;
 mod table;
+mod tree;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -28,6 +32,10 @@ struct Arguments {
 enum Command {
     /// Build and start the functions, and serve them until Ctrl-C
     Run(options::Run),
+    /// Publish events to a topic of a running runner
+    Publish(publish::Publish),
+    /// List, show and put back the dead letters of a running runner
+    DeadLetters(dead_letters::DeadLetters),
     /// End what a runner left that could not do it itself
     #[command(name = guard::COMMAND, hide = true)]
     Guard {
@@ -45,6 +53,8 @@ pub fn main() -> ExitCode {
             .map(|()| ExitCode::SUCCESS)
             .map_err(Into::into),
         Some(Command::Run(options)) => on_runtime(run::run(options)),
+        Some(Command::Publish(options)) => on_runtime(publish::publish(options)),
+        Some(Command::DeadLetters(options)) => on_runtime(dead_letters::dead_letters(options)),
         None => on_runtime(run::run(arguments.run)),
     };
     done.unwrap_or_else(|error: Box<dyn std::error::Error>| {

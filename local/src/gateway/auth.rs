@@ -19,7 +19,7 @@ use super::{Gateway, error::Failure};
 
 /// A user and a password.
 pub struct Credentials {
-    /// What the header `Authorization` has to say, in base64's own form.
+    /// What the header `Authorization` has to hold, decoded: `USER:PASSWORD`.
     expected: Vec<u8>,
 }
 
@@ -68,6 +68,15 @@ impl Credentials {
         Ok(Self {
             expected: format!("{}:{}", read(user)?, read(password)?).into_bytes(),
         })
+    }
+
+    /// The header with which a client shows them.
+    #[must_use]
+    pub fn header(&self) -> HeaderValue {
+        let value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(&self.expected)));
+        let mut value = value.unwrap_or(HeaderValue::from_static(""));
+        value.set_sensitive(true);
+        value
     }
 
     fn are_in(&self, headers: &HeaderMap) -> bool {

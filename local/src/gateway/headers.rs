@@ -124,7 +124,8 @@ impl Stamp {
 }
 
 /// A random UUID, version 4.
-pub(super) fn uuid() -> String {
+#[must_use]
+pub fn uuid() -> String {
     let random = fastrand::u128(..);
     let id = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{id:032x}");

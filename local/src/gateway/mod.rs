@@ -11,6 +11,7 @@ mod error;
 mod forward;
 mod headers;
 mod invoke;
+pub mod own;
 mod serve;
 mod system;
 mod target;
@@ -26,11 +27,12 @@ use std::{
 pub use asynchronous::Queue;
 pub use auth::{AuthError, Credentials};
 pub use forward::Client;
+pub use headers::uuid;
 pub use serve::serve;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{build::Builder, process::Functions, stack::Known};
+use crate::{build::Builder, bus::Bus, process::Functions, stack::Known, traces::Traces};
 
 /// Where functions send their telemetry, below the gateway's address.
 pub const OTLP: &str = "/local/otlp";
@@ -48,6 +50,10 @@ pub struct Gateway {
     pub functions: Functions,
     /// What the stack file says of them, deployed or not.
     pub known: Arc<Known>,
+    /// What their topics hold.
+    pub bus: Bus,
+    /// What spans they sent.
+    pub traces: Traces,
     /// Builds a function again when it is deployed.
     pub builder: Arc<Builder>,
     /// Programs that are run instead of being built, by function.

@@ -10,7 +10,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use super::{Gateway, asynchronous::submit, auth::guard, invoke::invoke, system};
+use super::{Gateway, asynchronous::submit, auth::guard, invoke::invoke, own, system};
 
 /// Serves the gateway until `stop`, then until the last call is answered.
 ///
@@ -31,11 +31,14 @@ pub async fn serve(
 }
 
 fn routes(gateway: Gateway) -> Router {
-    let guarded = system::routes().layer(from_fn_with_state(gateway.clone(), guard));
+    let guarded = system::routes()
+        .merge(own::routes())
+        .layer(from_fn_with_state(gateway.clone(), guard));
     Router::new()
         .route("/function/{*target}", any(invoke))
         .route("/async-function/{*target}", any(submit))
         .route("/healthz", get(async || "OK"))
         .merge(guarded)
+        .merge(own::telemetry_routes())
         .with_state(gateway)
 }

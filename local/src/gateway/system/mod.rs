@@ -50,7 +50,7 @@ pub(super) fn routes() -> Router<Gateway> {
 }
 
 /// Reads a JSON body, whatever its media type says: faas-cli's says nothing.
-fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {
+pub(super) fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| {
         Failure::new(
             StatusCode::BAD_REQUEST,

@@ -1,0 +1,176 @@
+//! Dead letters: which there are, what is in each, and the way back.
+
+use std::collections::BTreeSet;
+
+use openfaas_cloudevents::Event;
+use openfaas_delivery::{
+    broker::{Codec, Decoded, Header, Message, Position, PublishError},
+    dead_letter::{self, Notes},
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Bus;
+use crate::stack;
+
+/// A dead letter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Letter {
+    /// The topic it lies in.
+    pub topic: String,
+    /// Its place there.
+    pub offset: u64,
+    /// Why it is one, how often it was tried, when, by whom.
+    pub notes: Notes,
+    /// The id of its event, unless that is broken.
+    pub id: Option<String>,
+    /// The type of its event.
+    #[serde(rename = "type")]
+    pub ty: Option<String>,
+}
+
+/// A dead letter with all that is in it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Opened {
+    /// Where it lies and why.
+    #[serde(flatten)]
+    pub letter: Letter,
+    /// Its headers as they were, in their order.
+    pub headers: Vec<(String, String)>,
+    /// Its body, as text where it is text.
+    pub body: String,
+}
+
+/// Why a letter was not put back. It lies where it lay.
+#[derive(Debug, Error)]
+pub enum RedriveError {
+    /// There is no such letter.
+    #[error("{0} holds no letter {1}")]
+    Gone(String, u64),
+    /// Its notes did not fit.
+    #[error("the letter bears no notes that say which function it is for")]
+    NoNotes,
+    /// Nobody would take it.
+    #[error(
+        "{function} does not hang on {topic} now: deploy it with `topic: {topic}`, then put the letter back"
+    )]
+    NobodyThere {
+        /// The function it was for.
+        function: String,
+        /// The topic it came from.
+        topic: String,
+    },
+    /// The bus did not take it.
+    #[error("the bus does not take it")]
+    Publish(#[source] PublishError),
+}
+
+impl Bus {
+    /// All dead letters, oldest first in each topic.
+    #[must_use]
+    pub fn letters(&self) -> Vec<Letter> {
+        let messages = self
+            .letter_topics()
+            .into_iter()
+            .flat_map(|topic| self.topics.messages(&topic));
+        messages.map(|message| self.letter(&message)).collect()
+    }
+
+    /// One dead letter with all that is in it.
+    #[must_use]
+    pub fn open_letter(&self, topic: &str, offset: u64) -> Option<Opened> {
+        let message = self.message(topic, offset)?;
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let header = |header: &Header| {
+            (
+                header.name.clone(),
+                header.value.as_deref().map(text).unwrap_or_default(),
+            )
+        };
+        let of_notes = |header: &&Header| !header.name.eq_ignore_ascii_case(dead_letter::NOTES);
+        Some(Opened {
+            letter: self.letter(&message),
+            headers: message
+                .headers
+                .iter()
+                .filter(of_notes)
+                .map(header)
+                .collect(),
+            body: message.body.as_deref().map(text).unwrap_or_default(),
+        })
+    }
+
+    /// Puts a letter back for the function that it was for, and for no other. Returns where it lies then.
+    ///
+    /// # Errors
+    /// When it would reach nobody; the letter is untouched then.
+    pub fn redrive(&self, topic: &str, offset: u64) -> Result<Position, RedriveError> {
+        let message = self
+            .message(topic, offset)
+            .ok_or_else(|| RedriveError::Gone(topic.to_owned(), offset))?;
+        let notes = Notes::of(&message).ok_or(RedriveError::NoNotes)?;
+        if !self.subscribers(&notes.topic).contains(&notes.function) {
+            return Err(RedriveError::NobodyThere {
+                function: notes.function,
+                topic: notes.topic,
+            });
+        }
+        let stored = self
+            .topics
+            .store(&dead_letter::put_back(&message, &notes))
+            .map_err(RedriveError::Publish)?;
+        if let Some(event) = self.event(&message) {
+            self.trail.published(&stored.position, &event);
+        }
+        self.topics.delete(topic, offset);
+        Ok(stored.position)
+    }
+
+    /// The topics of dead letters of all functions that the stack file or a deployment wires.
+    fn letter_topics(&self) -> BTreeSet<String> {
+        let deployed = self
+            .functions
+            .all()
+            .into_iter()
+            .map(|function| function.desired().spec.clone());
+        let specs = deployed.filter_map(|spec| stack::wiring(&spec).ok().flatten());
+        let kept = self
+            .topics
+            .status()
+            .topics
+            .into_iter()
+            .map(|(topic, ..)| topic.to_string());
+        // Also of functions that are gone: their letters stay until somebody takes them.
+        let kept = kept.filter(|topic| topic.starts_with("dead-letter."));
+        specs
+            .map(|wiring| wiring.dead_letters)
+            .chain(kept)
+            .collect()
+    }
+
+    fn message(&self, topic: &str, offset: u64) -> Option<std::sync::Arc<Message>> {
+        self.topics
+            .messages(topic)
+            .into_iter()
+            .find(|message| message.position.offset == offset)
+    }
+
+    fn letter(&self, message: &Message) -> Letter {
+        let event = self.event(message);
+        Letter {
+            topic: message.topic.to_string(),
+            offset: message.position.offset,
+            notes: Notes::of(message).unwrap_or_default(),
+            id: event.as_ref().map(|event| event.id().to_owned()),
+            ty: event.as_ref().map(|event| event.ty().to_owned()),
+        }
+    }
+
+    fn event(&self, message: &Message) -> Option<Event> {
+        match self.topics.decode(message) {
+            Decoded::Event(event) => Some(event),
+            Decoded::Broken(_) => None,
+        }
+    }
+}

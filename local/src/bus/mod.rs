@@ -1,0 +1,118 @@
+//! The in-memory bus: what is published to a topic reaches the functions that hang on it, through the same engine that
+//! delivers from NATS and Kafka.
+//!
+//! - [`Bus`]: topics, and a delivery for each deployed function with wiring
+//! - [`Trail`]: what became of every message, for who wants to see it
+//! - [`Path`]: one message and all it caused, as a tree
+//! - [`letters`]: dead letters, and the way back
+
+mod deliveries;
+pub mod letters;
+mod path;
+mod trail;
+
+use std::sync::Arc;
+
+use openfaas_cloudevents::Event;
+use openfaas_delivery::{
+    broker::{Position, PublishError},
+    engine::Engine,
+    memory,
+    target::http::HttpTarget,
+    wiring::Format,
+};
+use tokio::task::JoinHandle;
+
+pub use path::{Attempt, Path, Verdict, Visit};
+pub use trail::{Fate, Trail};
+
+use self::deliveries::Deliveries;
+use crate::{process::Functions, stack};
+
+/// Who delivers, as functions and dead letters are told.
+const CONNECTOR: &str = "openfaas-local";
+
+/// The bus of a run. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    /// What is in the topics.
+    pub(crate) topics: memory::Bus,
+    /// What became of it.
+    pub trail: Arc<Trail>,
+    /// Who hangs on what.
+    pub(crate) functions: Functions,
+}
+
+/// The deliveries of a run.
+#[derive(Debug)]
+pub struct Running(JoinHandle<()>);
+
+impl Bus {
+    /// An empty bus for `functions`.
+    #[must_use]
+    pub fn new(functions: Functions) -> Self {
+        let trail = Arc::new(Trail::new(functions.host.console.clone()));
+        Self {
+            topics: memory::Bus::default(),
+            trail,
+            functions,
+        }
+    }
+
+    /// Delivers to every function that is deployed, from now until `stop`, by calls through `target`.
+    pub fn deliver(
+        &self,
+        target: HttpTarget,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Running {
+        let engine = Engine::new(self.topics.clone(), target, self.trail.clone()).named(CONNECTOR);
+        let deliveries = Deliveries::new(engine, self.functions.clone());
+        Running(tokio::spawn(deliveries.follow(stop)))
+    }
+
+    /// Stores an event in a topic.
+    ///
+    /// # Errors
+    /// When it can be no message, or there is no room for it.
+    pub fn publish(&self, topic: &str, event: &Event) -> Result<Position, PublishError> {
+        let position = self
+            .topics
+            .publish_event(topic, event, Format::Binary)?
+            .position;
+        self.trail.published(&position, event);
+        Ok(position)
+    }
+
+    /// The functions that hang on a topic now.
+    #[must_use]
+    pub fn subscribers(&self, topic: &str) -> Vec<String> {
+        let hangs_on = |spec: &crate::process::Spec| {
+            stack::wiring(spec)
+                .ok()
+                .flatten()
+                .is_some_and(|wiring| wiring.topics.iter().any(|name| name == topic))
+        };
+        let specs = self
+            .functions
+            .all()
+            .into_iter()
+            .map(|function| function.desired().spec.clone());
+        specs
+            .filter(|spec| hangs_on(spec))
+            .map(|spec| spec.service.clone())
+            .collect()
+    }
+
+    /// A message and all it caused, as far as it is known by now.
+    #[must_use]
+    pub fn path(&self, position: &Position) -> Option<Path> {
+        path::of(self, position)
+    }
+}
+
+impl Running {
+    /// Waits until the deliveries are drained.
+    pub async fn ended(self) {
+        let _ = self.0.await;
+    }
+}
