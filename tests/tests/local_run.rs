@@ -48,7 +48,7 @@ async fn a_function_that_dies_is_started_again() {
     assert!(
         runner
             .output()
-            .contains("was ended by signal 9; started again in 100ms"),
+            .contains("was ended by signal 9; started again in 50ms"),
         "{}",
         runner.output()
     );
@@ -66,7 +66,7 @@ async fn one_that_cannot_live_is_started_again_ever_more_slowly() {
     until("three deaths", async || {
         runner
             .output()
-            .contains("exited with code 7; started again in 400ms")
+            .contains("exited with code 7; started again in 200ms")
             .then_some(())
     })
     .await;

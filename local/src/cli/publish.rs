@@ -179,11 +179,12 @@ fn show(console: &Console, found: &Paths) {
     let letters: usize = found.paths.iter().map(|path| path.dead_letters()).sum();
     let waiting = found.paths.iter().filter(|path| !path.is_over()).count();
     if letters > 0 {
-        console.line(
-            &console
-                .style
-                .paint(Colour::Red, &format!("{letters} ended as dead letters")),
-        );
+        let said = if letters == 1 {
+            "1 ended as a dead letter".to_owned()
+        } else {
+            format!("{letters} ended as dead letters")
+        };
+        console.line(&console.style.paint(Colour::Red, &said));
     }
     if waiting > 0 {
         let said = format!("{} still on the way", count(waiting));

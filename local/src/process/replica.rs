@@ -29,13 +29,13 @@ use super::{
 };
 
 /// The wait before the first restart; each further one is twice as long.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 /// The longest wait before a restart.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Who was ready for so long starts again with the first wait.
-const STEADY: Duration = Duration::from_secs(10);
+const STEADY: Duration = Duration::from_secs(5);
 
 /// What a function may take from SIGTERM to its end: its `drain_timeout` (25 s by default) and a little more.
 const DRAIN: Duration = Duration::from_secs(28);
@@ -237,7 +237,7 @@ mod tests {
         let waits: Vec<_> = (0..4)
             .map(|deaths| wait_after(deaths).as_millis())
             .collect();
-        assert_eq!(waits, [100, 200, 400, 800]);
+        assert_eq!(waits, [50, 100, 200, 400]);
         assert_eq!(wait_after(40), LONGEST_WAIT);
     }
 }
