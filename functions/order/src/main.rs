@@ -59,7 +59,7 @@ async fn handle(event: Event<Order>) -> Result<Event<PaymentRequest>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use openfaas_runtime::testing;
+    use openfaas_runtime::{Data, testing};
 
     use super::*;
 
@@ -96,12 +96,23 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_order_is_refused_before_the_handler() {
-        let reply = testing::call(
-            Function::event(handle),
-            Event::new("order.placed", "tea, please"),
-        )
-        .await;
+        let tea = Event::new("order.placed", "tea, please");
+
+        let reply = testing::call(Function::event(handle), tea).await;
 
         assert_eq!(reply.status(), 422);
+    }
+
+    #[tokio::test]
+    async fn in_a_batch_each_order_has_an_answer_of_its_own() {
+        let order: Event = testing::event(ORDER);
+        let tea = Event::new("order.placed", Data::text("tea, please")).with_id("o-2");
+
+        let reply = testing::call(Function::event(handle), vec![order, tea]).await;
+
+        assert_eq!(reply.status(), 207);
+        let answer: serde_json::Value = reply.json().unwrap();
+        assert_eq!(answer["results"][0]["status"], 200);
+        assert_eq!(answer["results"][1]["status"], 422);
     }
 }

@@ -2,8 +2,7 @@ use openfaas_runtime::{Context, Event, Failure, Function, State};
 use serde::{Deserialize, Serialize};
 
 fn main() -> openfaas_runtime::Result<()> {
-    let bank = Bank::from_lookup(|key| std::env::var(key).ok());
-    Function::event(handle).state(bank).run()
+    Function::event(handle).init(bank).run()
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,14 +74,21 @@ const BUSY_CARD: &str = "busy";
 /// what becomes of an event that kills whatever takes it.
 const KILLING_CARD: &str = "kills";
 
+/// Made once, when the function starts. If it cannot be, the process ends with what is wrong.
+async fn bank() -> Result<Bank, String> {
+    Bank::from_lookup(|key| std::env::var(key).ok())
+}
+
 impl Bank {
-    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        Self {
-            limit: lookup("payment_limit")
-                .and_then(|limit| limit.parse().ok())
-                .unwrap_or(50_000),
-            faults: lookup("demo_faults").as_deref() == Some("true"),
-        }
+    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let limit = match lookup("payment_limit") {
+            None => 50_000,
+            Some(limit) => limit.parse().map_err(|_| {
+                format!("payment_limit is {limit:?}; write whole cents, such as 50000")
+            })?,
+        };
+        let faults = lookup("demo_faults").as_deref() == Some("true");
+        Ok(Self { limit, faults })
     }
 
     fn charge(&self, card: &str, amount: u64, attempt: u32) -> Verdict {
@@ -103,80 +109,56 @@ mod tests {
 
     use super::*;
 
-    fn bank(settings: &[(&str, &str)]) -> Bank {
-        let settings = settings.to_vec();
-        Bank::from_lookup(|key| {
-            settings
-                .iter()
-                .find(|(name, _)| *name == key)
-                .map(|(_, value)| value.to_string())
-        })
-    }
+    const REQUEST: &str = include_str!("../events/payment-requested.json");
 
-    fn request(card: &str, amount: u64) -> Event<PaymentRequest> {
-        testing::event::<PaymentRequest>(include_str!("../events/payment-requested.json")).map_data(
-            |request| PaymentRequest {
-                card: card.into(),
-                amount,
-                ..request
-            },
-        )
+    /// Pays at a bank whose limit is 10.00, with nothing else set.
+    async fn pay(card: &str, amount: u64, context: Context) -> Result<Event<Payment>, Failure> {
+        let bank = Bank::from_lookup(|key| (key == "payment_limit").then(|| "1000".into()));
+        let request = testing::event(REQUEST).map_data(|request| PaymentRequest {
+            card: card.into(),
+            amount,
+            ..request
+        });
+        handle(State(bank.unwrap()), request, context).await
     }
 
     #[tokio::test]
-    async fn up_to_the_limit_a_payment_is_accepted_and_above_it_is_declined() {
-        for (amount, ty) in [(1_000, "payment.accepted"), (1_001, "payment.declined")] {
-            let bank = bank(&[("payment_limit", "1000")]);
-
-            let reply = handle(
-                State(bank),
-                request("4000-1234", amount),
-                Context::default(),
-            )
-            .await
-            .unwrap();
+    async fn above_the_limit_a_payment_is_declined() {
+        for (amount, ty) in [(1000, "payment.accepted"), (1001, "payment.declined")] {
+            let reply = pay("4000-1234", amount, Context::default()).await.unwrap();
 
             assert_eq!(reply.ty(), ty);
             assert_eq!(
-                *reply.data(),
-                Payment {
-                    order: "o-1".into(),
-                    customer: "ada".into(),
-                    amount
-                }
+                (reply.data().order.as_str(), reply.data().amount),
+                ("o-1", amount)
             );
         }
     }
 
     #[tokio::test]
-    async fn a_busy_bank_is_asked_again_and_pays_the_third_time() {
-        for attempt in 1..3 {
+    async fn a_busy_bank_takes_the_payment_on_the_third_attempt() {
+        for attempt in [1, 2] {
             let context = Context::default().with_attempt(attempt);
-            let failure = handle(State(bank(&[])), request(BUSY_CARD, 100), context)
-                .await
-                .unwrap_err();
-            assert!(failure.is_retry());
+            assert!(pay(BUSY_CARD, 100, context).await.unwrap_err().is_retry());
         }
         let third = Context::default().with_attempt(3);
-        assert!(
-            handle(State(bank(&[])), request(BUSY_CARD, 100), third)
-                .await
-                .is_ok()
-        );
+        assert!(pay(BUSY_CARD, 100, third).await.is_ok());
     }
 
     #[tokio::test]
-    async fn unless_faults_are_switched_on_no_card_kills() {
-        assert!(
-            handle(
-                State(bank(&[])),
-                request(KILLING_CARD, 100),
-                Context::default()
-            )
-            .await
-            .is_ok()
+    async fn no_card_kills_unless_faults_are_switched_on() {
+        assert!(pay(KILLING_CARD, 100, Context::default()).await.is_ok());
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_stops_the_start() {
+        let lookup = |key: &str| (key == "payment_limit").then(|| "lots".to_owned());
+
+        let error = Bank::from_lookup(lookup).unwrap_err();
+
+        assert_eq!(
+            error,
+            "payment_limit is \"lots\"; write whole cents, such as 50000"
         );
-        assert!(bank(&[("demo_faults", "true")]).faults);
-        assert!(!bank(&[("demo_faults", "1")]).faults);
     }
 }

@@ -1,0 +1,254 @@
+//! Guides that a test follows: their fenced blocks are run, written to files or looked up where they say they are from.
+//!
+//! What a block is stands behind its language, where a reader does not see it:
+//!
+//! - `sh run`: run in the folder in which the block before it ended, as somebody would who types it
+//! - `text output`: what the block before it prints, line by line and in order; `…` stands for whatever comes there
+//! - `LANGUAGE file=PATH`: written to that file, relative to the same folder
+//! - `LANGUAGE add=PATH`: added to the end of that file
+//! - `LANGUAGE from=PATH`: to be found in that file of this repository, whatever the indentation; a line `…` stands for any
+//!   number of lines
+//!
+//! Every other block is left alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::tools::repository;
+
+/// One fenced block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// What stands behind the language: `run`, `file=…`.
+    pub purpose: String,
+    /// What stands between the fences.
+    pub text: String,
+    /// The line of its opening fence, from 1.
+    pub line: usize,
+}
+
+/// Somebody who follows a guide.
+#[derive(Debug)]
+pub struct Reader {
+    /// Where the first command is typed.
+    folder: PathBuf,
+    environment: Vec<(String, String)>,
+    /// What is read as something else, such as a port that is taken on a machine that runs tests.
+    replaced: Vec<(String, String)>,
+}
+
+/// Longest time that one block may take, in seconds: it may compile a function from nothing on a busy machine.
+const PATIENCE: &str = "900";
+
+/// The blocks of a guide that have a purpose.
+pub fn blocks(markdown: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut lines = markdown.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let Some(info) = line.strip_prefix("```") else {
+            continue;
+        };
+        let text: Vec<&str> = lines
+            .by_ref()
+            .map(|(_, line)| line)
+            .take_while(|line| *line != "```")
+            .collect();
+        if let Some((_, purpose)) = info.split_once(' ') {
+            let text = text.iter().map(|line| format!("{line}\n")).collect();
+            blocks.push(Block {
+                purpose: purpose.to_owned(),
+                text,
+                line: number + 1,
+            });
+        }
+    }
+    blocks
+}
+
+impl Reader {
+    /// Somebody who begins in this folder.
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            environment: Vec::new(),
+            replaced: Vec::new(),
+        }
+    }
+
+    /// Has this environment variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Reads `instead` wherever the guide says `text`.
+    #[must_use]
+    pub fn replacing(mut self, text: &str, instead: impl Into<String>) -> Self {
+        self.replaced.push((text.to_owned(), instead.into()));
+        self
+    }
+
+    /// Follows a guide of this repository to its end.
+    ///
+    /// # Panics
+    /// Where a command fails, prints something else, or an excerpt is not where it is said to be from.
+    pub fn follow(&self, guide: &str) {
+        let markdown = fs::read_to_string(repository().join(guide)).unwrap();
+        let mut folder = self.folder.clone();
+        let mut printed = String::new();
+        for block in blocks(&markdown) {
+            let place = format!("{guide}:{}", block.line);
+            let text = self
+                .replaced
+                .iter()
+                .fold(block.text, |text, (from, to)| text.replace(from, to));
+            match block
+                .purpose
+                .split_once('=')
+                .unwrap_or((&block.purpose, ""))
+            {
+                ("run", _) => printed = self.run(&place, &text, &mut folder),
+                ("output", _) => assert_printed(&place, &text, &printed),
+                ("file", path) => fs::write(folder.join(path), text).unwrap(),
+                ("add", path) => {
+                    let before = fs::read_to_string(folder.join(path)).unwrap();
+                    fs::write(folder.join(path), before + &text).unwrap();
+                }
+                ("from", path) => assert_excerpt(&place, &text, path),
+                (other, _) => panic!("{place}: a block cannot be `{other}`"),
+            }
+        }
+    }
+
+    /// Runs commands in `folder`, which becomes the one they end in. What they print comes back.
+    fn run(&self, place: &str, commands: &str, folder: &mut PathBuf) -> String {
+        let last = self.folder.join(".folder");
+        let script = format!("set -eu\n{commands}\npwd > {}\n", last.display());
+        let mut shell = Command::new("timeout");
+        shell
+            .args([PATIENCE, "bash", "-c", &script])
+            .current_dir(&folder);
+        shell.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let output = shell.output().unwrap();
+        let (stdout, stderr) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            output.status.success(),
+            "{place}: {}\n{commands}\n{stdout}\n{stderr}",
+            output.status
+        );
+        *folder = fs::read_to_string(last).unwrap().trim_end().into();
+        stdout.into_owned()
+    }
+}
+
+fn assert_printed(place: &str, expected: &str, printed: &str) {
+    let mut lines = printed.lines();
+    for line in expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !matches!(*line, "" | "…"))
+    {
+        let found = lines.any(|printed| matches(line, printed.trim()));
+        assert!(
+            found,
+            "{place}: `{line}` is not printed, or not in this order:\n{printed}"
+        );
+    }
+}
+
+/// Whether a line is what a guide shows, where `…` stands for anything.
+fn matches(shown: &str, line: &str) -> bool {
+    let parts: Vec<&str> = shown.split('…').collect();
+    let [first, middle @ .., last] = &parts[..] else {
+        return shown == line;
+    };
+    let inside = line
+        .strip_prefix(first)
+        .and_then(|rest| rest.strip_suffix(last));
+    let Some(mut rest) = inside else { return false };
+    middle.iter().all(|part| {
+        rest.split_once(part)
+            .map(|(_, after)| rest = after)
+            .is_some()
+    })
+}
+
+fn assert_excerpt(place: &str, excerpt: &str, path: &str) {
+    let file = fs::read_to_string(repository().join(path))
+        .unwrap_or_else(|error| panic!("{place}: {path}: {error}"));
+    let lines: Vec<&str> = file.lines().map(str::trim).collect();
+    let mut from = 0;
+    for part in excerpt.split("…\n") {
+        let part: Vec<&str> = part.lines().map(str::trim).collect();
+        let found = lines[from..]
+            .windows(part.len().max(1))
+            .position(|window| part.is_empty() || window == part);
+        let Some(at) = found else {
+            panic!("{place}: {path} does not hold\n{}", part.join("\n"))
+        };
+        from += at + part.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_without_a_purpose_are_left_alone() {
+        let guide = "# Title\n```sh\nrm -rf /\n```\ntext\n```sh run\ntrue\n```\n```rust from=a/b.rs\nfn a() {}\n\n```\n";
+        let purposes: Vec<_> = blocks(guide)
+            .into_iter()
+            .map(|block| (block.purpose, block.text, block.line))
+            .collect();
+        assert_eq!(
+            purposes,
+            [
+                ("run".into(), "true\n".into(), 6),
+                ("from=a/b.rs".into(), "fn a() {}\n\n".into(), 9)
+            ]
+        );
+    }
+
+    #[test]
+    fn an_ellipsis_stands_for_anything() {
+        for (shown, line, expected) in [
+            ("built", "built", true),
+            ("built", "built it", false),
+            ("built …", "built it", true),
+            ("… ok", "test a ok", true),
+            ("… ok", "test a ok.", false),
+            ("a … c … e", "a b c d e", true),
+            ("a … e … c", "a b c d e", false),
+        ] {
+            assert_eq!(matches(shown, line), expected, "{shown}: {line}");
+        }
+    }
+
+    #[test]
+    fn commands_follow_one_another_and_what_they_print_is_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let reader = Reader::new(folder.path()).with("NAME", "Ferris");
+        let mut at = folder.path().to_owned();
+        let printed = reader.run("here", "mkdir a && cd a && echo Hello, $NAME", &mut at);
+        assert_printed("here", "Hello, …\n", &printed);
+        assert_eq!(at, folder.path().canonicalize().unwrap().join("a"));
+    }
+
+    #[test]
+    #[should_panic(expected = "is not printed")]
+    fn what_is_not_printed_fails() {
+        assert_printed("here", "one\ntwo\n", "two\none\n");
+    }
+
+    #[test]
+    #[should_panic(expected = "does not hold")]
+    fn what_is_not_in_the_file_fails() {
+        assert_excerpt("here", "fn no_such_thing() {}\n", "tests/src/guide.rs");
+    }
+}
