@@ -314,4 +314,18 @@ proptest! {
         prop_assert!(reason.starts_with(start));
         prop_assert!(read.reason == reason || value.len() + 10 > LONGEST_NOTES - NOTES.len(), "cut too much");
     }
+
+    #[test]
+    fn headers_that_anybody_wrote_make_nothing_panic(
+        headers in prop::collection::vec(("(?i)openfaas-(redrive|dead-letter)|nats-.{0,3}|\\PC{0,6}", "\\PC{0,40}"), 0..6),
+    ) {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let message = message(&headers);
+        let letter = letter_about(&message);
+        let notes = Notes::of(&letter).unwrap();
+        let back = put_back(&letter, &notes);
+        prop_assert!(back.headers.iter().all(|header| !header.name.to_ascii_lowercase().starts_with("nats-")));
+        prop_assert_eq!(back.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(REDRIVE)).count(), 1);
+        prop_assert!(is_for(&stored(back, "orders/3", 1), "openfaas-fn", "order"));
+    }
 }

@@ -268,6 +268,22 @@ fn a_chain_stops_at_its_limit() {
 }
 
 #[test]
+fn a_topic_takes_what_is_exactly_as_large_as_it_may_be() {
+    let cause = Cause::of(&order(), None);
+    let finished = |limit| finish(vec![reply()], &cause, &wiring(), None, |_| Some(limit));
+    let Err(ReplyError::TooLarge { size, .. }) = finished(1) else {
+        panic!()
+    };
+    assert!(finished(size).is_ok());
+    let error = finished(size - 1).unwrap_err().to_string();
+    let expected = format!(
+        "reply 0 has {size} bytes, and `shipments` takes {}",
+        size - 1
+    );
+    assert_eq!(error, expected);
+}
+
+#[test]
 fn a_size_that_nobody_knows_is_left_to_the_broker() {
     let large = Event::new("payment.accepted", Data::text("x".repeat(1_000_000)));
     assert!(

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 use openfaas_cloudevents::{Data, Limits};
+use proptest::prelude::*;
 
 use super::*;
 use crate::answer::State;
@@ -340,4 +341,49 @@ fn what_the_runtime_writes_is_read_back() {
         }
     );
     assert_eq!(verdicts[4], EventVerdict::NotTried);
+}
+
+/// Any JSON that might stand in an entry.
+fn entry() -> impl Strategy<Value = String> {
+    let status = prop_oneof![
+        4 => prop::sample::select(vec![200_u16, 204, 422, 424, 503]),
+        1 => any::<u16>(),
+    ];
+    let rest = prop::sample::select(vec![
+        "",
+        r#","retryAfter":1"#,
+        r#","retryAfter":-0.5"#,
+        r#","error":"why""#,
+        r#","events":[]"#,
+        r#","events":[{}]"#,
+        r#","events":7"#,
+    ]);
+    (status, rest).prop_map(|(status, rest)| format!(r#"{{"status":{status}{rest}}}"#))
+}
+
+proptest! {
+    #[test]
+    fn a_207_settles_every_event_or_none(
+        keys in prop::collection::vec(prop::sample::select(vec!["", "a", "b"]), 1..6),
+        entries in prop::collection::vec(entry(), 0..6),
+        cut in 0_usize..400,
+    ) {
+        let body = format!(r#"{{"results":[{}]}}"#, entries.join(","));
+        let body = &body[..body.len().min(cut * 2)];
+        match judge(&keys, Outcome::Answered(answer(207, body)), "5xx") {
+            BatchVerdict::Settled(verdicts) => {
+                prop_assert_eq!(verdicts.len(), keys.len());
+                // Who was not tried stands behind a retry of the same key.
+                for (index, verdict) in verdicts.iter().enumerate() {
+                    let behind = keys[..index].iter().zip(&verdicts).any(|(key, earlier)| {
+                        let retry = matches!(earlier, EventVerdict::Tried { verdict: Verdict::Retry { .. }, .. });
+                        *key == keys[index] && retry
+                    });
+                    prop_assert!(*verdict != EventVerdict::NotTried || (behind && !keys[index].is_empty()));
+                }
+            }
+            BatchVerdict::Unsupported { .. } => {}
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
 }
