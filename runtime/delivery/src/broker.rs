@@ -175,15 +175,22 @@ pub struct Assignment {
     pub created: Option<u64>,
 }
 
-/// How much may come.
+/// Messages and their bytes ([`Message::size`]), counted since a subscription opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Messages.
+    pub messages: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// How much may come in all since the subscription opened: counted like this, what is on its way counts too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Demand {
-    /// So many messages.
-    pub messages: usize,
-    /// Of so many bytes together, as [`Message::size`] counts them. A broker that cannot look ahead may pass it by one.
-    pub bytes: usize,
-    /// Nothing is held: the first may be of any size.
-    pub any_size: bool,
+    /// So much. A broker that cannot look ahead may pass the bytes by one message.
+    pub up_to: Count,
+    /// When exactly so many have come nothing is held: the next may be of any size.
+    pub any_size_after: Option<u64>,
 }
 
 /// What comes out of an open subscription.
@@ -331,20 +338,20 @@ impl Header {
     }
 }
 
-impl Demand {
-    /// Whether a message of this size may come.
-    pub fn takes(&self, size: usize) -> bool {
-        self.messages > 0 && (self.any_size || size <= self.bytes)
+impl Count {
+    /// One more message, of this size.
+    pub fn add(&mut self, size: usize) {
+        self.messages += 1;
+        self.bytes = self.bytes.saturating_add(size as u64);
     }
+}
 
-    /// What is left of it after a message of this size.
-    pub fn less(self, size: usize) -> Self {
-        let messages = self.messages.saturating_sub(1);
-        Self {
-            messages,
-            bytes: self.bytes.saturating_sub(size),
-            any_size: false,
-        }
+impl Demand {
+    /// Whether, after what was given so far, a message of this size may come.
+    pub fn takes(&self, given: Count, size: usize) -> bool {
+        let fits = given.bytes.saturating_add(size as u64) <= self.up_to.bytes;
+        given.messages < self.up_to.messages
+            && (fits || self.any_size_after == Some(given.messages))
     }
 }
 

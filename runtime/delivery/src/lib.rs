@@ -22,6 +22,8 @@ pub mod memory;
 #[cfg(feature = "engine")]
 pub mod observe;
 pub mod reply;
+#[cfg(feature = "sim")]
+pub mod sim;
 #[cfg(feature = "engine")]
 pub mod target;
 pub mod wiring;

@@ -55,6 +55,12 @@ pub enum What<'a> {
         /// The event may be what it died of: it runs alone from now on.
         suspect: bool,
     },
+    /// The call ended and said nothing of this event (a batch that failed as a whole, or held it back): it is called
+    /// again, uncharged.
+    Untold {
+        /// Why, in words.
+        reason: &'a str,
+    },
     /// It is tried again, but not before this moment.
     Waiting {
         /// The moment.

@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::bus::Shared;
-use crate::broker::{Assignment, Demand, Position, Record, Source, SourceError, SourceEvent};
+use crate::broker::{
+    Assignment, Count, Demand, Position, Record, Source, SourceError, SourceEvent,
+};
 use crate::clock::Clock;
 
 /// An open subscription to the in-memory bus. Dropped without [`Source::close`], it is an owner that died: what it held
@@ -18,7 +20,7 @@ pub struct MemorySource<C: Clock> {
     durable: Arc<str>,
     owner: u64,
     changed: Arc<Notify>,
-    demand: Mutex<Demand>,
+    flow: Mutex<(Demand, Count)>,
     assignment: Mutex<Option<Assignment>>,
     closed: AtomicBool,
 }
@@ -37,7 +39,7 @@ impl<C: Clock> MemorySource<C> {
             durable,
             owner,
             changed,
-            demand: Mutex::default(),
+            flow: Mutex::default(),
             assignment,
             closed: AtomicBool::new(false),
         }
@@ -81,19 +83,22 @@ impl<C: Clock> MemorySource<C> {
                 "another owner took the subscription over".into(),
             ));
         }
-        let mut demand = self.demand.lock().unwrap_or_else(PoisonError::into_inner);
-        if demand.messages == 0 {
+        let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
+        let (demand, given) = &mut *flow;
+        if given.messages >= demand.up_to.messages {
             return Err(None);
         }
         if let Some(gap) = state.store.gap(&self.durable) {
             return Ok(gap);
         }
-        match state.store.take(now, &self.durable, self.owner, *demand) {
+        let fits = |size| demand.takes(*given, size);
+        match state.store.take(now, &self.durable, self.owner, fits) {
             Some(message) => {
-                *demand = demand.less(message.size());
+                given.add(message.size());
                 Ok(SourceEvent::Message((*message).clone()))
             }
-            None => Err(state.store.due(&self.durable)),
+            // What is due and does not fit waits for the demand to grow.
+            None => Err(state.store.due(&self.durable).filter(|due| *due > now)),
         }
     }
 }
@@ -117,7 +122,7 @@ impl<C: Clock> Source for MemorySource<C> {
     }
 
     fn demand(&self, demand: Demand) {
-        *self.demand.lock().unwrap_or_else(PoisonError::into_inner) = demand;
+        self.flow.lock().unwrap_or_else(PoisonError::into_inner).0 = demand;
         self.changed.notify_one();
     }
 

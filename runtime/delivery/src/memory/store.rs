@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::broker::{
-    Assignment, Demand, Message, Position, Publication, PublishError, Record, SourceEvent, Stored,
+    Assignment, Message, Position, Publication, PublishError, Record, SourceEvent, Stored,
     Subscription,
 };
 use crate::clock::Time;
@@ -212,14 +212,14 @@ impl Store {
         })
     }
 
-    /// The next message for this owner: one whose time to come again is over, else the next new one, as
-    /// far as the demand takes it.
+    /// The next message for this owner: one whose time to come again is over, else the next new one, if
+    /// it fits.
     pub(super) fn take(
         &mut self,
         now: Time,
         durable: &str,
         owner: u64,
-        demand: Demand,
+        fits: impl Fn(usize) -> bool,
     ) -> Option<Arc<Message>> {
         let ack_wait = self.limits.ack_wait;
         let durable = self.durables.get_mut(durable)?;
@@ -229,7 +229,7 @@ impl Store {
                 durable.take_back(offset);
                 continue;
             };
-            if !demand.takes(message.size()) {
+            if !fits(message.size()) {
                 return None;
             }
             durable.due.remove(&(due, offset));
@@ -246,7 +246,7 @@ impl Store {
             .messages
             .range(durable.next..)
             .next()
-            .filter(|(_, next)| demand.takes(next.size()))?;
+            .filter(|(_, next)| fits(next.size()))?;
         durable.next = offset + 1;
         durable.give(offset, owner, now + ack_wait);
         Some(Arc::clone(message))

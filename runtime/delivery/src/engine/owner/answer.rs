@@ -56,14 +56,11 @@ impl Owner {
         if let Verdict::Unavailable(unavailable) = verdict {
             return self.silent(call, running, &unavailable);
         }
-        let after = match &verdict {
-            Verdict::Retry { after, .. } => Some(*after),
-            _ => None,
-        };
-        self.spoke(running.subscription, after);
+        self.spoke(running.subscription);
         let subscription = &mut self.subscriptions[running.subscription];
         // At a size of one there is no 207 to make it grow again.
-        if after.is_none() && !subscription.one_by_one && subscription.batch == 1 {
+        let retry = matches!(verdict, Verdict::Retry { .. });
+        if !retry && !subscription.one_by_one && subscription.batch == 1 {
             subscription.batch = self.settings.wiring.batch_size.min(2);
         }
         if self.is_in(call, id) {
@@ -82,29 +79,29 @@ impl Owner {
         let half = (running.events.len() / 2).max(1);
         match verdict {
             BatchVerdict::Settled(verdicts) => {
-                self.spoke(index, None);
+                self.spoke(index);
                 let subscription = &mut self.subscriptions[index];
                 subscription.batch = (subscription.batch + 1).min(self.settings.wiring.batch_size);
                 for ((id, _), verdict) in running.events.iter().zip(verdicts) {
                     match verdict {
                         _ if !self.is_in(call, *id) => {}
-                        EventVerdict::NotTried => self.rest(*id, Duration::ZERO),
+                        EventVerdict::NotTried => {
+                            self.untold(*id, "an earlier one of its partitionkey is to be retried")
+                        }
                         EventVerdict::Tried { status, verdict } => {
                             self.judged(running, *id, status, verdict)
                         }
                     }
                 }
             }
-            BatchVerdict::Unsupported { .. } => {
-                self.spoke(index, None);
+            BatchVerdict::Unsupported { reason } => {
+                self.spoke(index);
                 self.subscriptions[index].one_by_one = true;
                 self.tell(index, None, What::State(State::OneByOne));
-                events
-                    .into_iter()
-                    .for_each(|id| self.rest(id, Duration::ZERO));
+                events.into_iter().for_each(|id| self.untold(id, &reason));
             }
             BatchVerdict::Split { after, reason } => {
-                self.spoke(index, None);
+                self.spoke(index);
                 self.subscriptions[index].batch = half;
                 let wait = self.wait(after, 0);
                 for id in events {
@@ -120,11 +117,20 @@ impl Owner {
                         held.company = half;
                         held.last.clone_from(&reason);
                     }
+                    self.tell(index, self.held.get(&id), What::Untold { reason: &reason });
                     self.rest(id, wait);
                 }
             }
             BatchVerdict::Unavailable(unavailable) => self.silent(call, running, &unavailable),
         }
+    }
+
+    /// The call said nothing of this event.
+    fn untold(&mut self, id: Id, reason: &str) {
+        if let Some(held) = self.held.get(&id) {
+            self.tell(held.subscription, Some(held), What::Untold { reason });
+        }
+        self.rest(id, Duration::ZERO);
     }
 
     /// An answer to one event.
@@ -133,7 +139,10 @@ impl Owner {
         let index = running.subscription;
         self.tell(index, self.held.get(&id), What::Answered { status, took });
         self.clear(id);
-        self.note(index, id, matches!(verdict, Verdict::Retry { .. }));
+        let retry = match &verdict {
+            Verdict::Retry { after, .. } => Some(*after),
+            _ => None,
+        };
         match verdict {
             Verdict::Done { replies } => self.reply(id, replies),
             Verdict::Reject { reason } => {
@@ -145,6 +154,7 @@ impl Owner {
             Verdict::Retry { after, reason } => self.retry(id, after, reason),
             Verdict::Unavailable(_) => self.rest(id, Duration::ZERO),
         }
+        self.note(running, id, retry);
     }
 
     fn retry(&mut self, id: Id, after: Option<Duration>, reason: String) {
@@ -204,52 +214,53 @@ impl Owner {
         self.line_up(id);
     }
 
-    /// The function itself has answered: with a retry (and a wait it asked for), or otherwise.
-    fn spoke(&mut self, index: usize, retry: Option<Option<Duration>>) {
+    /// The function itself has answered, whatever it said.
+    fn spoke(&mut self, index: usize) {
         self.suspects.well = true;
         self.suspects.unwell = 0;
         let concurrency = self.settings.wiring.concurrency;
         let subscription = &mut self.subscriptions[index];
         subscription.limit = (subscription.limit + 1).min(concurrency);
-        match (subscription.mode, retry) {
-            (Mode::Up, _) => {}
-            (Mode::Sick { probe, until }, Some(after)) => {
-                let probe = self.next_step(probe, after);
-                self.subscriptions[index].mode = Mode::Sick { probe, until };
-            }
-            _ => {
-                subscription.mode = Mode::Up;
-                subscription.retried.clear();
-                self.tell(index, None, What::State(State::Up));
-            }
+        if matches!(subscription.mode, Mode::Down(_)) {
+            subscription.mode = Mode::Up;
+            self.tell(index, None, What::State(State::Up));
         }
     }
 
-    /// Counts the answers that are retries, and sees when the function is sick.
-    fn note(&mut self, index: usize, id: Id, retry: bool) {
-        let until = self.sick_until();
-        let at = self.now;
+    /// Sees by the answers when the function gets sick, and when it is well again. `retry`: this one asked for another
+    /// call, after a wait of its own if it said so.
+    fn note(&mut self, running: &Running, id: Id, retry: Option<Option<Duration>>) {
+        let (index, at, until) = (running.subscription, self.now, self.sick_until());
         let subscription = &mut self.subscriptions[index];
-        if !retry {
-            subscription.retried.clear();
-            return;
-        }
-        subscription.retried.push_back(id);
-        if subscription.retried.len() > SICK_AFTER {
-            subscription.retried.pop_front();
-        }
-        let several = subscription.retried.iter().any(|other| *other != id);
-        if subscription.retried.len() == SICK_AFTER && several && subscription.mode == Mode::Up {
-            subscription.retried.clear();
-            subscription.mode = Mode::Sick {
-                probe: Probe {
-                    at,
-                    step: 0,
-                    running: false,
-                },
-                until,
-            };
-            self.tell(index, None, What::State(State::Sick));
+        let mode = subscription.mode;
+        match (retry, mode) {
+            (None, Mode::Sick { .. }) => {
+                subscription.mode = Mode::Up;
+                self.tell(index, None, What::State(State::Up));
+            }
+            (None, _) => subscription.retried.clear(),
+            (Some(after), Mode::Sick { probe, until }) if running.probe => {
+                let probe = self.next_step(probe, after);
+                self.subscriptions[index].mode = Mode::Sick { probe, until };
+            }
+            (Some(_), Mode::Sick { .. }) => {}
+            (Some(_), _) => {
+                subscription.retried.push_back(id);
+                if subscription.retried.len() > SICK_AFTER {
+                    subscription.retried.pop_front();
+                }
+                let several = subscription.retried.iter().any(|other| *other != id);
+                if subscription.retried.len() == SICK_AFTER && several {
+                    subscription.retried.clear();
+                    let probe = Probe {
+                        at,
+                        step: 0,
+                        running: false,
+                    };
+                    subscription.mode = Mode::Sick { probe, until };
+                    self.tell(index, None, What::State(State::Sick));
+                }
+            }
         }
     }
 

@@ -14,7 +14,7 @@ impl Owner {
     pub(super) fn arrived(&mut self, index: usize, message: Arc<Message>, decoded: Decoded) {
         let subscription = &mut self.subscriptions[index];
         let size = message.size();
-        subscription.allowed = subscription.allowed.less(size);
+        subscription.came.add(size);
         if subscription.phase != Open::Open {
             return;
         }

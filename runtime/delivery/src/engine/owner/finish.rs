@@ -306,10 +306,8 @@ impl Owner {
                 );
                 self.repeat(id);
             }
-            Err(SourceError::Lost) => {
-                self.tell(index, self.held.get(&id), What::LetGo);
-                self.forget(id);
-            }
+            // The source says so too, but the next of the lane must not start before it does.
+            Err(SourceError::Lost) => self.lost(index),
         }
     }
 

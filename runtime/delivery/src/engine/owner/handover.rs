@@ -24,6 +24,7 @@ impl Owner {
         }
         subscription.phase = Phase::Open;
         subscription.progress = progress;
+        subscription.came = Default::default();
         subscription.allowed = Default::default();
         if let Some(every) = progress {
             self.wake(self.now + every, Timer::Progress(index));

@@ -85,8 +85,13 @@ impl Owner {
     }
 
     fn let_go_of(&mut self, id: Id) {
-        if let Some(held) = self.held.get(&id) {
-            self.tell(held.subscription, Some(held), What::LetGo);
+        let Some(held) = self.held.get(&id) else {
+            return;
+        };
+        self.tell(held.subscription, Some(held), What::LetGo);
+        // Its attempt is written down, and will not be made.
+        if matches!(held.phase, Phase::Recording) {
+            self.logs[held.log].charge(held.message.position.offset, held.attempts);
         }
         self.forget(id);
     }
@@ -96,6 +101,9 @@ impl Owner {
         if !matches!(self.subscriptions[index].phase, Open::Open | Open::Leaving) {
             return;
         }
+        if self.settings.planted.is(Mistake::SettleWhenLost) {
+            return self.interrupted(index);
+        }
         self.subscriptions[index].phase = Open::Leaving;
         let ids: Vec<Id> = self
             .held
@@ -103,9 +111,7 @@ impl Owner {
             .filter(|(_, held)| held.subscription == index)
             .map(|(id, _)| *id)
             .collect();
-        if !self.settings.planted.is(Mistake::SettleWhenLost) {
-            ids.into_iter().rev().for_each(|id| self.let_go_of(id));
-        }
+        ids.into_iter().rev().for_each(|id| self.let_go_of(id));
         for log in self.logs.iter_mut().filter(|log| log.subscription == index) {
             log.phase = LogPhase::Gone;
             log.writing = Writing::Done;
@@ -116,7 +122,12 @@ impl Owner {
     /// Ends what has nothing at work any more.
     pub(super) fn leave(&mut self) {
         for log in 0..self.logs.len() {
-            if self.logs[log].phase == LogPhase::Leaving && self.logs[log].held == 0 {
+            if self.logs[log].phase != LogPhase::Leaving {
+                continue;
+            }
+            // A call that ended without a verdict left its event waiting.
+            self.vacate(log);
+            if self.logs[log].held == 0 {
                 self.depart(log);
             }
         }

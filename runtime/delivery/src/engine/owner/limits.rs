@@ -2,8 +2,11 @@
 
 use super::subscription::Phase;
 use super::{Output, Owner, Timer};
-use crate::broker::Demand;
+use crate::broker::{Count, Demand};
 use crate::engine::mistake::Mistake;
+
+/// As many bytes as there are.
+const ANY: u64 = u64::MAX / 2;
 
 impl Owner {
     /// Whether one more of this size may be held.
@@ -17,17 +20,32 @@ impl Owner {
     /// Tells each source what it may give from now on.
     pub(super) fn demand(&mut self) {
         for index in 0..self.subscriptions.len() {
-            let wanted = self.room(index);
+            let (messages, bytes, any_size) = self.room(index);
             let subscription = &mut self.subscriptions[index];
-            let allowed = subscription.allowed;
-            let grows = |wanted: usize, allowed: usize| {
-                wanted > allowed && allowed <= wanted - wanted.div_ceil(4)
+            let came = subscription.came;
+            let up_to = Count {
+                messages: came.messages + messages,
+                bytes: came.bytes.saturating_add(bytes),
             };
-            if wanted.messages < allowed.messages
-                || wanted.bytes < allowed.bytes
-                || wanted.any_size != allowed.any_size
-                || grows(wanted.messages, allowed.messages)
-                || grows(wanted.bytes, allowed.bytes)
+            let wanted = Demand {
+                up_to,
+                any_size_after: any_size.then_some(came.messages),
+            };
+            let allowed = subscription.allowed;
+            // A little more is not worth telling, as long as there is something left.
+            let grows = |wanted: u64, allowed: u64, came: u64, room: u64| {
+                wanted > allowed && allowed.saturating_sub(came) <= room - room.div_ceil(4)
+            };
+            if wanted.up_to.messages < allowed.up_to.messages
+                || wanted.up_to.bytes < allowed.up_to.bytes
+                || (any_size && wanted.any_size_after != allowed.any_size_after)
+                || grows(
+                    up_to.messages,
+                    allowed.up_to.messages,
+                    came.messages,
+                    messages,
+                )
+                || grows(up_to.bytes, allowed.up_to.bytes, came.bytes, bytes)
             {
                 subscription.allowed = wanted;
                 self.outputs.push_back(Output::Demand(index, wanted));
@@ -35,40 +53,28 @@ impl Owner {
         }
     }
 
-    /// What there is room for. One message is always welcome where none is held.
-    fn room(&self, index: usize) -> Demand {
+    /// Messages and bytes there is room for, and whether nothing is held: then one of any size is welcome.
+    fn room(&self, index: usize) -> (u64, u64, bool) {
         let subscription = &self.subscriptions[index];
         if subscription.phase != Phase::Open || self.draining {
-            return Demand::default();
+            return (0, 0, false);
         }
+        let planted = self.settings.planted;
         let wiring = &self.settings.wiring;
-        let unbounded = |messages| Demand {
-            messages,
-            bytes: usize::MAX / 2,
-            any_size: true,
-        };
-        if self.settings.planted.is(Mistake::NoWindow)
-            || self.settings.planted.is(Mistake::DropOnFullWindow)
-        {
-            return unbounded(wiring.window * 8);
+        if planted.is(Mistake::NoWindow) || planted.is(Mistake::DropOnFullWindow) {
+            return (wiring.window as u64 * 8, ANY, true);
         }
-        if self
-            .logs
-            .iter()
-            .any(|log| log.subscription == index && log.handover.is_some())
-        {
-            return unbounded(wiring.window);
+        let mut logs = self.logs.iter().filter(|log| log.subscription == index);
+        if logs.any(|log| log.handover.is_some()) {
+            return (wiring.window as u64, ANY, true);
         }
         let mut messages = wiring.window.saturating_sub(subscription.held);
         if !subscription.ordered {
             let waiting = subscription.held - subscription.resting;
             messages = messages.min((2 * wiring.concurrency).saturating_sub(waiting));
         }
-        Demand {
-            messages,
-            bytes: self.share.saturating_sub(subscription.bytes),
-            any_size: subscription.held == 0,
-        }
+        let bytes = self.share.saturating_sub(subscription.bytes);
+        (messages as u64, bytes as u64, subscription.held == 0)
     }
 
     /// Reports what is held as in progress, and again in time.

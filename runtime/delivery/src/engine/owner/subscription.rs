@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Id;
-use crate::broker::{Demand, Record};
+use crate::broker::{Count, Demand, Record};
 use crate::clock::Time;
 use crate::wiring::{Order, Wiring};
 
@@ -26,7 +26,9 @@ pub(super) struct Subscription {
     pub(super) bytes: usize,
     /// Those of them that wait for a retry.
     pub(super) resting: usize,
-    /// What the source may still give, by what it was told last.
+    /// What came since it was opened.
+    pub(super) came: Count,
+    /// What its source was told last.
     pub(super) allowed: Demand,
     /// How often what is held is reported as in progress.
     pub(super) progress: Option<Duration>,
@@ -157,6 +159,7 @@ impl Subscription {
             held: 0,
             bytes: 0,
             resting: 0,
+            came: Count::default(),
             allowed: Demand::default(),
             progress: None,
             calls: 0,
