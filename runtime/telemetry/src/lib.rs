@@ -1,7 +1,11 @@
 //! Traces, metrics and logs for a function and for a connector alike.
 #![cfg_attr(
     not(feature = "otlp"),
-    allow(dead_code, unused_imports, reason = "much is there for the exporter alone")
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "much is there for the exporter alone"
+    )
 )]
 
 mod author;

@@ -15,6 +15,9 @@ use crate::telemetry::Telemetry;
 
 /// Longest call id that is kept without an allocation: a UUID.
 const INLINE: usize = 36;
+/// Where in a UUID's text each of its bytes begins.
+const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 thread_local! {
     static CURRENT: RefCell<Option<Scope>> = const { RefCell::new(None) };
@@ -72,10 +75,9 @@ impl CallId {
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
         let mut text = [b'-'; INLINE];
-        let places = (0..INLINE).filter(|place| ![8, 13, 18, 23].contains(place));
-        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
-        for (place, digit) in places.zip(digits) {
-            text[place] = b"0123456789abcdef"[usize::from(digit)];
+        for (byte, place) in bytes.into_iter().zip(PAIRS) {
+            text[place] = DIGITS[usize::from(byte >> 4)];
+            text[place + 1] = DIGITS[usize::from(byte & 0x0f)];
         }
         Self(Text::Inline(text, INLINE as u8))
     }
