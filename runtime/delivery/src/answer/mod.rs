@@ -205,16 +205,16 @@ fn replies(answer: &Answer, limits: &Limits) -> Verdict {
     }
 }
 
-/// The status and the beginning of the body, for people.
+/// The status, who gave it if not the function, and the beginning of the body, for people.
 fn said(answer: &Answer) -> String {
     const SHOWN: usize = 512;
     let start = &answer.body[..answer.body.len().min(SHOWN)];
     let text = String::from_utf8_lossy(start);
     let text = text.trim().replace(|c: char| c.is_control(), " ");
-    if text.is_empty() {
-        format!("answered {}", answer.status)
-    } else {
-        format!("answered {}: {text}", answer.status)
+    let colon = if text.is_empty() { "" } else { ": " };
+    match answer.header(INTERNAL).filter(|by| !by.is_empty()) {
+        Some(by) => format!("{by} answered {}{colon}{text}", answer.status),
+        None => format!("answered {}{colon}{text}", answer.status),
     }
 }
 

@@ -209,7 +209,10 @@ fn a_function_that_is_full_may_say_when_to_come_back() {
         panic!()
     };
     assert_eq!(unavailable.after, Some(Duration::from_secs(2)));
-    assert_eq!(unavailable.reason, "answered 429 Too Many Requests");
+    assert_eq!(
+        unavailable.reason,
+        "openfaas-runtime answered 429 Too Many Requests"
+    );
 }
 
 #[test]
