@@ -8,6 +8,7 @@
 //! - [`session`]: all of these together, from start to end
 //! - [`stack`]: what the stack file says, in the gateway's words
 //! - [`traces`]: the spans that functions send
+//! - [`trial`]: sample orders, and what has to become of them
 //! - [`cli`]: the commands
 //! - [`terminal`]: what a person sees of them
 
@@ -20,3 +21,4 @@ pub mod session;
 pub mod stack;
 pub mod terminal;
 pub mod traces;
+pub mod trial;

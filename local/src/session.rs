@@ -50,6 +50,8 @@ pub struct Options {
     pub credentials: Option<Credentials>,
     /// Room for calls that nobody waits for.
     pub queue: usize,
+    /// What `${…}` in the stack file stands for, before this process's own environment.
+    pub variables: Vec<(String, String)>,
 }
 
 /// One run.
@@ -132,7 +134,7 @@ impl Session {
     /// # Errors
     /// When the stack file is wrong or the gateway cannot listen.
     pub async fn open(options: Options, console: Console) -> Result<Self, StartError> {
-        let stack = Stack::load(&options.stack)?;
+        let stack = load(&options.stack, &options.variables)?;
         let known = Known::new(&stack)?;
         check(&stack, &known, &options.given)?;
         let given: BTreeMap<_, _> = options.given.iter().cloned().collect();
@@ -289,6 +291,23 @@ impl Session {
         self.server.abort();
         clear(self.folder, self.guard).await;
     }
+}
+
+fn load(path: &Path, variables: &[(String, String)]) -> Result<Stack, StackError> {
+    let read = |source| StackError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let text = std::fs::read_to_string(path).map_err(read)?;
+    let given = |name: &str| {
+        variables
+            .iter()
+            .find(|(given, _)| given == name)
+            .map(|(_, value)| value.clone())
+    };
+    Stack::parse(path, &text, |name| {
+        given(name).or_else(|| std::env::var(name).ok())
+    })
 }
 
 async fn clear(folder: TempDir, guard: Guard) {

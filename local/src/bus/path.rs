@@ -1,6 +1,6 @@
 //! One message and all it caused.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use openfaas_cloudevents::Event;
 use openfaas_delivery::broker::Position;
@@ -46,6 +46,9 @@ pub struct Visit {
     /// What was decided; none while nothing is.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// When it was first held; none when it was not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "instant")]
+    pub received: Option<SystemTime>,
     /// The calls.
     pub attempts: Vec<Attempt>,
     /// From when it was first held until it was settled, or until now.
@@ -125,6 +128,12 @@ impl Path {
         }))
     }
 
+    /// What a function made of this message or of one that it caused.
+    #[must_use]
+    pub fn visit(&self, function: &str) -> Option<&Visit> {
+        self.visits().find(|visit| visit.function == function)
+    }
+
     /// How many of them ended as dead letters.
     #[must_use]
     pub fn dead_letters(&self) -> usize {
@@ -187,9 +196,35 @@ fn visit(bus: &Bus, function: String, fate: Fate, depth: usize) -> Visit {
     Visit {
         function,
         verdict,
+        received: fate.received_at,
         attempts: fate.attempts,
         took,
         replies,
+    }
+}
+
+/// Moments as RFC 3339.
+mod instant {
+    use std::time::SystemTime;
+
+    use openfaas_cloudevents::timestamp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(
+        instant: &Option<SystemTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        instant.map(timestamp::format).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SystemTime>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let read = |text: String| {
+            timestamp::parse(&text).ok_or_else(|| de::Error::custom("no RFC 3339 time"))
+        };
+        text.map(read).transpose()
     }
 }
 

@@ -51,8 +51,8 @@ struct Seen {
 pub struct Fate {
     /// When it was first held.
     pub received: Instant,
-    /// The same as people read it.
-    pub received_at: SystemTime,
+    /// The same as people read it; none before it is held.
+    pub received_at: Option<SystemTime>,
     /// The calls, with what came of them.
     pub attempts: Vec<Attempt>,
     /// When the call that runs began.
@@ -191,7 +191,7 @@ impl Fate {
     pub(super) fn new() -> Self {
         Self {
             received: Instant::now(),
-            received_at: SystemTime::now(),
+            received_at: None,
             attempts: Vec::new(),
             running: None,
             replies: Vec::new(),
@@ -209,6 +209,7 @@ impl Fate {
     /// Takes in what happened. Whether that ends it.
     fn take(&mut self, what: &What<'_>) -> bool {
         match *what {
+            What::Received => drop(self.received_at.get_or_insert_with(SystemTime::now)),
             What::Started { attempt, .. } => self.running = Some((attempt, Instant::now())),
             What::Answered { status, took } => self.attempted(Some(status), None, took),
             What::Unanswered { reason, .. } => {

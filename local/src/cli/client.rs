@@ -93,14 +93,6 @@ impl Where {
 }
 
 impl Client {
-    /// A client of the runner at `url`, which asks for no password.
-    pub(super) fn of(url: String) -> Self {
-        Self {
-            url,
-            authorization: None,
-        }
-    }
-
     /// `GET path`.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.ask(Method::GET, path, "application/json", Bytes::new())

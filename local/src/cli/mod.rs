@@ -5,8 +5,10 @@ mod dead_letters;
 mod options;
 mod publish;
 mod run;
+mod signals;
 mod table;
 mod tree;
+mod trial;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -36,6 +38,8 @@ enum Command {
     Publish(publish::Publish),
     /// List, show and put back the dead letters of a running runner
     DeadLetters(dead_letters::DeadLetters),
+    /// Send sample orders through the order chain of this project, and see whether it keeps its promises
+    Try(trial::Try),
     /// End what a runner left that could not do it itself
     #[command(name = guard::COMMAND, hide = true)]
     Guard {
@@ -55,6 +59,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(options)) => on_runtime(run::run(options)),
         Some(Command::Publish(options)) => on_runtime(publish::publish(options)),
         Some(Command::DeadLetters(options)) => on_runtime(dead_letters::dead_letters(options)),
+        Some(Command::Try(options)) => on_runtime(trial::try_chain(options)),
         None => on_runtime(run::run(arguments.run)),
     };
     done.unwrap_or_else(|error: Box<dyn std::error::Error>| {

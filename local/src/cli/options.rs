@@ -73,6 +73,7 @@ impl Run {
             given: self.binary,
             credentials,
             queue: self.async_queue,
+            variables: Vec::new(),
         })
     }
 }

@@ -1,30 +1,17 @@
 //! The functions are built, started and served until a signal comes.
 
-use std::{io, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use serde_json::json;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::broadcast::{Receiver, error::RecvError},
-};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::{Done, options::Run, table};
+use super::{Done, options::Run, signals::Signals, table};
 use crate::{
     gateway::reachable,
     process::Line,
     session::{self, Session, Start},
     terminal::{Colour, Console},
 };
-
-/// The signals that end a run.
-struct Signals {
-    /// Ctrl-C.
-    interrupt: Signal,
-    /// `kill`.
-    terminate: Signal,
-    /// The terminal was closed.
-    hangup: Signal,
-}
 
 pub(super) async fn run(options: Run) -> Done {
     let mut signals = Signals::catch()?;
@@ -110,25 +97,6 @@ async fn show(console: &Console, mut logs: Receiver<Line>) {
                 ));
             }
             Err(RecvError::Closed) => return,
-        }
-    }
-}
-
-impl Signals {
-    fn catch() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            biased;
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
         }
     }
 }

@@ -84,10 +84,14 @@ fn line(style: Style, visit: &Visit) -> String {
         ] => String::new(),
         attempts => {
             let calls = attempts.iter().map(call).collect::<Vec<_>>().join(", ");
+            let count = if attempts.len() == 1 {
+                "1 call".to_owned()
+            } else {
+                format!("{} calls", attempts.len())
+            };
             format!(
-                "  {} {}",
-                attempts.len(),
-                style.paint(Colour::Dim, &format!("calls: {calls}"))
+                "  {count}{}",
+                style.paint(Colour::Dim, &format!(": {calls}"))
             )
         }
     };
@@ -142,6 +146,7 @@ mod tests {
         Visit {
             function: function.into(),
             verdict,
+            received: None,
             attempts,
             took: Duration::from_millis(12),
             replies,

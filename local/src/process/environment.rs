@@ -22,6 +22,9 @@ const PASSED_ON: &[&str] = &[
 /// The prefix of the OpenTelemetry settings, passed on too: who has a collector keeps it.
 const TELEMETRY: &str = "OTEL_";
 
+/// Where telemetry goes.
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
 /// Where a process gets what is its own.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -68,14 +71,23 @@ impl Common {
         wiring: &[(String, String)],
         place: &Place,
     ) -> BTreeMap<String, String> {
-        let mut all = BTreeMap::from([
-            (
-                "OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(),
-                format!("{}{}", self.gateway, crate::gateway::OTLP),
-            ),
+        let endpoint = format!("{}{}", self.gateway, crate::gateway::OTLP);
+        let defaults = [
+            (ENDPOINT, endpoint.as_str()),
+            // Traces are all that is shown here, and a person is waiting for them.
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_LOGS_EXPORTER", "none"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
             // Nobody has to notice here that it leaves: the runner stops sending before it says so.
-            ("healthcheck_interval".to_owned(), "50ms".to_owned()),
-        ]);
+            ("healthcheck_interval", "50ms"),
+        ];
+        let has_collector =
+            self.inherited.contains_key(ENDPOINT) || spec.env_vars.contains_key(ENDPOINT);
+        let applies = |name: &str| !(has_collector && name.starts_with(TELEMETRY));
+        let defaults = defaults.into_iter().filter(|(name, _)| applies(name));
+        let mut all: BTreeMap<_, _> = defaults
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
         all.extend(self.inherited.clone());
         if !spec.env_process.is_empty() {
             all.insert("fprocess".to_owned(), spec.env_process.clone());

@@ -1,0 +1,229 @@
+//! `try`: the order chain is started, sample orders are sent through it, and what became of them is compared with what had
+//! to.
+
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Args;
+use openfaas_delivery::broker::{Position, PublishError};
+use openfaas_stack::build::Profile;
+use openfaas_telemetry::TraceContext;
+use thiserror::Error;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{Done, signals::Signals, tree::tree};
+use crate::{
+    bus::{self, Bus},
+    session::{self, Session, Start},
+    terminal::{Colour, Console, duration},
+    trial::{
+        FUNCTIONS, Promise,
+        orders::{DEADLY, ORDERS, Order, TOPIC},
+        promises, traces,
+    },
+};
+
+/// How long the orders may take.
+const ORDERS_END: Duration = Duration::from_secs(60);
+
+/// How long the last spans may take after that.
+const SPANS_COME: Duration = Duration::from_secs(5);
+
+/// How to try the order chain.
+#[derive(Debug, Args)]
+pub(super) struct Try {
+    /// The stack file of the order chain; otherwise stack.yaml or stack.yml of this folder
+    #[arg(short = 'f', long, value_name = "FILE")]
+    yaml: Option<PathBuf>,
+    /// Compile the functions as they ship
+    #[arg(long)]
+    release: bool,
+}
+
+/// Why it cannot be tried.
+#[derive(Debug, Error)]
+enum TryError {
+    /// Another stack.
+    #[error(
+        "{0} has no function {1}: `try` is for the order chain of this project; run `openfaas-local` to start the \
+         functions of another stack, and `openfaas-local publish TOPIC --wait` to see where an event goes"
+    )]
+    OtherStack(String, &'static str),
+    /// The bus did not take an order.
+    #[error("an order cannot be published")]
+    Publish(#[from] PublishError),
+}
+
+pub(super) async fn try_chain(options: Try) -> Done {
+    let mut signals = Signals::catch()?;
+    let console = Console::of_stdout();
+    let stack = session::stack_file(options.yaml, Path::new("."))?;
+    let session = session::Options {
+        stack,
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        profile: if options.release {
+            Profile::Release
+        } else {
+            Profile::Debug
+        },
+        given: Vec::new(),
+        credentials: None,
+        queue: 100,
+        // The stack file lets the card `kills` kill only where this is set.
+        variables: vec![("demo_faults".to_owned(), "true".to_owned())],
+    };
+    let session = Session::open(session, console.clone()).await?;
+    for function in FUNCTIONS {
+        if session.stack.function(function).is_none() {
+            let file = session.stack.path.display().to_string();
+            session.end().await;
+            return Err(TryError::OtherStack(file, function).into());
+        }
+    }
+    let went = tokio::select! {
+        biased;
+        () = signals.wait() => Ok(false),
+        went = go(&session, &console) => went,
+    };
+    tokio::select! {
+        biased;
+        () = signals.wait() => {}
+        () = session.end() => {}
+    }
+    Ok(if went? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Whether all went as promised.
+async fn go(session: &Session, console: &Console) -> Result<bool, TryError> {
+    let starts = session.start().await;
+    let mut all_there = true;
+    for (name, start) in &starts {
+        if let Start::Failed(why) = start {
+            console.note(name, why);
+            all_there = false;
+        }
+    }
+    if !all_there {
+        return Ok(false);
+    }
+    let began = Instant::now();
+    let bus = &session.gateway.bus;
+    console.line("");
+    let (roots, paths) = send(console, bus, &ORDERS).await?;
+    let mut kept = promises::check(&paths);
+    let deadline = Instant::now() + SPANS_COME;
+    kept.push(loop {
+        let promise = traces::check(&session.gateway.traces, &roots, &paths);
+        if promise.differs.is_none() || Instant::now() > deadline {
+            break promise;
+        }
+        sleep(Duration::from_millis(20)).await;
+    });
+    let (roots, paths) = send(console, bus, &DEADLY).await?;
+    kept.extend(promises::check_deadly(&paths));
+    kept.push(traces::check_deadly(&roots, &paths));
+    Ok(report(console, &kept, began.elapsed()))
+}
+
+/// Publishes orders, each in a trace of its own, and waits until nothing more comes of them.
+async fn send(
+    console: &Console,
+    bus: &Bus,
+    orders: &[Order],
+) -> Result<(Vec<TraceContext>, Vec<bus::Path>), PublishError> {
+    let one = |order: &Order| {
+        let trace = TraceContext::new_root(true);
+        let event = order
+            .event()
+            .with_extension("traceparent", trace.traceparent());
+        Ok((trace, bus.publish(TOPIC, &event)?))
+    };
+    let published = orders
+        .iter()
+        .map(one)
+        .collect::<Result<Vec<_>, PublishError>>()?;
+    let (roots, positions): (Vec<_>, Vec<_>) = published.into_iter().unzip();
+    let paths = follow(console, bus, &positions).await;
+    Ok((roots, paths))
+}
+
+/// Waits until nothing more comes of the orders, and prints the path of each as soon as it is over.
+async fn follow(console: &Console, bus: &Bus, positions: &[Position]) -> Vec<bus::Path> {
+    let deadline = Instant::now() + ORDERS_END;
+    let mut verdicts = bus.trail.verdicts();
+    let mut shown = vec![false; positions.len()];
+    loop {
+        verdicts.mark_unchanged();
+        let late = Instant::now() >= deadline;
+        let paths: Vec<_> = positions
+            .iter()
+            .filter_map(|position| bus.path(position))
+            .collect();
+        for (path, shown) in paths.iter().zip(&mut shown) {
+            if !*shown && (late || path.is_over()) {
+                *shown = true;
+                tree(console.style, path)
+                    .iter()
+                    .for_each(|line| console.line(line));
+                console.line("");
+            }
+        }
+        if late || shown.iter().all(|shown| *shown) {
+            console.progress(None);
+            return paths;
+        }
+        let waiting = shown.iter().filter(|shown| !**shown).count();
+        console.progress(Some(
+            console
+                .style
+                .paint(Colour::Dim, &format!("{waiting} orders on their way")),
+        ));
+        let _ = timeout_at(deadline, verdicts.changed()).await;
+    }
+}
+
+/// Prints which promises were kept. Whether all were.
+fn report(console: &Console, promises: &[Promise], took: Duration) -> bool {
+    let style = console.style;
+    for promise in promises {
+        match &promise.differs {
+            None => console.line(&format!(
+                "{} {}",
+                style.paint(Colour::Green, "kept  "),
+                promise.what
+            )),
+            Some(why) => {
+                console.line(&format!(
+                    "{} {}",
+                    style.paint(Colour::Red, "broken"),
+                    promise.what
+                ));
+                console.line(&format!("       {}", style.paint(Colour::Red, why)));
+            }
+        }
+    }
+    let broken = promises
+        .iter()
+        .filter(|promise| promise.differs.is_some())
+        .count();
+    let orders = ORDERS.len() + DEADLY.len();
+    console.line(&match broken {
+        0 => style.paint(
+            Colour::Green,
+            &format!("{orders} orders went as promised in {}", duration(took)),
+        ),
+        _ => style.paint(
+            Colour::Red,
+            &format!("{broken} of {} promises were broken", promises.len()),
+        ),
+    });
+    broken == 0
+}
