@@ -366,11 +366,20 @@ impl Message {
 
     /// The size that counts against the body budget: body, key and headers.
     pub fn size(&self) -> usize {
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|header| header.name.len() + header.value.as_ref().map_or(0, Bytes::len))
-            .sum();
-        headers + self.key.as_ref().map_or(0, Bytes::len) + self.body.as_ref().map_or(0, Bytes::len)
+        size(&self.headers, self.key.as_ref(), self.body.as_ref())
     }
+}
+
+impl Publication {
+    /// The [size](Message::size) of the message that it becomes.
+    pub fn size(&self) -> usize {
+        size(&self.headers, self.key.as_ref(), self.body.as_ref())
+    }
+}
+
+fn size(headers: &[Header], key: Option<&Bytes>, body: Option<&Bytes>) -> usize {
+    let header = |header: &Header| header.name.len() + header.value.as_ref().map_or(0, Bytes::len);
+    headers.iter().map(header).sum::<usize>()
+        + key.map_or(0, Bytes::len)
+        + body.map_or(0, Bytes::len)
 }

@@ -190,7 +190,14 @@ impl<C: Clock> Codec for Bus<C> {
         event: &Event,
         format: Format,
     ) -> Result<Publication, String> {
-        super::format::encode(topic, event, format)
+        let publication = super::format::encode(topic, event, format)?;
+        let (size, limit) = (publication.size(), self.shared.lock().store.limits.message);
+        if size > limit {
+            return Err(format!(
+                "{size} bytes for `{topic}`, which takes {limit} at most"
+            ));
+        }
+        Ok(publication)
     }
 }
 
@@ -254,5 +261,41 @@ impl<C> Clone for Bus<C> {
 impl<C> fmt::Debug for Bus<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bus").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openfaas_cloudevents::Data;
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_is_too_large_is_refused_before_it_is_published() {
+        let bus = Bus::new(Limits {
+            message: 1_000,
+            ..Limits::default()
+        });
+        let event = |bytes: usize| {
+            let data = Data::text("x".repeat(bytes));
+            Event::new("t", data)
+                .with_id("1")
+                .with_source("/s")
+                .with_datacontenttype("text/plain")
+        };
+        let topic = Arc::from("orders");
+        let fits = bus.encode(&topic, &event(500), Format::Binary).unwrap();
+        bus.store(&fits).unwrap();
+        let error = bus
+            .encode(&topic, &event(1_000), Format::Binary)
+            .unwrap_err();
+        assert!(
+            error.ends_with("bytes for `orders`, which takes 1000 at most"),
+            "{error}"
+        );
+        assert!(
+            bus.encode(&topic, &event(1_000), Format::Structured)
+                .is_err()
+        );
     }
 }
