@@ -24,8 +24,9 @@ use crate::call::{Answer, Call, Outcome};
 
 /// Calls functions over HTTP, with connections kept for the next call. Cheap to clone.
 ///
-/// Nothing is repeated, no redirect followed, no proxy asked: one call is one request, and what came of it is told as it
-/// was seen on the wire.
+/// No redirect is followed, no proxy asked, nothing repeated that a function may have seen: only a request of which no byte
+/// was written, because its kept connection had closed, goes out on another. What came of it is told as it was seen on the
+/// wire.
 #[derive(Clone)]
 pub struct HttpTarget {
     client: Client<HttpConnector, Full<Bytes>>,
