@@ -389,7 +389,7 @@ impl Function {
             Some(Said::Retry | Said::Garbled) | None
                 if self.world.chance(self.ledger.plan.process.says_when) =>
             {
-                let after = self.world.up_to(Duration::from_secs(20));
+                let after = Duration::from_millis(10) + self.world.up_to(Duration::from_secs(20));
                 let slack = Duration::from_millis(1);
                 let asked = Some((after.saturating_sub(slack), after + slack));
                 (Entry::retry(Some(after), "later"), Given::Retry(asked))
@@ -406,9 +406,9 @@ impl Function {
         if !self.world.chance(self.ledger.plan.process.says_when) {
             return (headers, None);
         }
-        let seconds = [0, 1, 5, 30, 700][self.world.below(5) as usize];
+        let seconds = [1, 5, 30, 700][self.world.below(4) as usize];
         let asked = Duration::from_secs(seconds);
-        if self.world.chance(700) {
+        if seconds == 1 || self.world.chance(700) {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
             return (headers, Some((asked, asked)));
         }

@@ -88,6 +88,11 @@ pub(super) struct Letter {
 }
 
 impl Held {
+    /// Whether something is being stored or settled for it.
+    pub(super) fn is_settling(&self) -> bool {
+        matches!(&self.phase, Phase::Finishing(finish) if finish.busy)
+    }
+
     /// Whether it can be called now, if it is its turn.
     pub(super) fn is_due(&self, now: Time) -> bool {
         matches!(self.phase, Phase::Waiting(until) if until <= now)

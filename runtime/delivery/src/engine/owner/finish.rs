@@ -119,6 +119,9 @@ impl Owner {
         let Some(held) = self.held.get_mut(&id) else {
             return;
         };
+        if !self.logs[held.log].is_complete() {
+            return;
+        }
         let (index, position) = (held.subscription, held.message.position.clone());
         let Phase::Finishing(finish) = &mut held.phase else {
             return;

@@ -64,7 +64,12 @@ impl Owner {
             let Some(held) = self.held.get(&id) else {
                 continue;
             };
-            if !matches!(held.phase, Phase::Waiting(_) | Phase::Recording) {
+            let idle = match &held.phase {
+                Phase::Waiting(_) | Phase::Recording => true,
+                Phase::Finishing(finish) => !finish.busy && !self.logs[log].is_complete(),
+                Phase::Calling(_) => false,
+            };
+            if !idle {
                 continue;
             }
             let behind: Vec<Id> = match held.lane {
