@@ -48,7 +48,6 @@ pub(super) struct Away(Mutex<(Time, Time)>);
 pub(super) struct FaultySource {
     inner: Arc<MemorySource<World>>,
     wire: Wire,
-    away: Arc<Away>,
     /// Given out already, and coming again; and what came again, which the bus knows nothing of.
     again: Mutex<(Vec<Message>, Count)>,
 }
@@ -121,7 +120,6 @@ impl Broker for FaultyBroker {
         Ok(FaultySource {
             inner: Arc::new(source),
             wire,
-            away: Arc::clone(&self.away),
             again: Mutex::default(),
         })
     }

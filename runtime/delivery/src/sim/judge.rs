@@ -164,13 +164,16 @@ impl Ledger {
     fn waits(&self, book: &mut Book, owner: OwnerId, serial: Serial, until: Time) {
         let now = book.now;
         let retry = &self.plan.wiring.retry;
+        let fate = book.fates[serial].clone();
         let watched = book.owners.entry(owner).or_default();
         let wait = until.since(now);
         let asked = match watched.given.remove(&serial) {
             Some(Given::Retry(asked)) => asked,
             _ => None,
         };
-        let charged = watched.charged(serial);
+        // A door's record charges for deaths that this run never saw.
+        let before = if self.plan.door { fate.kills + fate.accidents } else { 0 };
+        let charged = watched.charged(serial) + before;
         let (least, most) = match asked {
             Some((least, most)) => (retry.clamp(least), retry.clamp(most)),
             None => (

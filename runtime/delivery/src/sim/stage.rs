@@ -13,8 +13,8 @@ use super::judge::Watcher;
 use super::ledger::{Ledger, OwnerId, Serial};
 use super::plan::{Form, INPUT, Nature, Plan, Planned, What};
 use super::world::{Rest, TaskId, World};
-use crate::broker::{Broker, Codec, Header, Publication};
-use crate::clock::{Clock, Random, Seeded, Time};
+use crate::broker::{Codec, Header, Publication};
+use crate::clock::{Clock, Seeded, Time};
 use crate::engine::{Control, Delivery, Engine, Planted};
 use crate::memory::{Bus, Limits};
 use crate::wiring::Format;
@@ -63,7 +63,8 @@ impl Drop for Life {
 }
 
 pub(super) fn play(seed: u64, planted: Planted, history: bool) -> Report {
-    let mut random = Seeded::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    // Forked, or the sequence of each seed would be that of its neighbour, one step on.
+    let mut random = Seeded::new(seed).fork();
     let plan = Arc::new(Plan::draw(&mut random));
     let world = World::new(random.fork());
     let ledger = Ledger::new(world.clone(), Arc::clone(&plan), history);
