@@ -12,6 +12,11 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The header and the CloudEvents attribute in which tracing systems keep notes of their own.
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
+/// The header in which an application passes on notes of its own.
+pub const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
+/// Most bytes of baggage that are passed on, as W3C has it; more of it is not passed on at all.
+const MAX_BAGGAGE: usize = 8192;
 /// Length of a version 00 `traceparent`.
 const TRACEPARENT_LEN: usize = 55;
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -39,6 +44,7 @@ pub struct TraceContext {
     span_id: SpanId,
     flags: TraceFlags,
     tracestate: Option<Arc<str>>,
+    baggage: Option<Arc<str>>,
 }
 
 // === impl TraceId, SpanId, TraceFlags ===
@@ -164,6 +170,7 @@ impl TraceContext {
             span_id,
             flags,
             tracestate: None,
+            baggage: None,
         }
     }
 
@@ -199,7 +206,7 @@ impl TraceContext {
         Some(context)
     }
 
-    /// Reads the `traceparent` and `tracestate` headers. Two `traceparent` headers are none.
+    /// Reads the `traceparent`, `tracestate` and `baggage` headers. Two `traceparent` headers are none.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let traceparent = values.next()?;
@@ -215,10 +222,14 @@ impl TraceContext {
                 .collect();
             context.tracestate = values.ok().and_then(tracestate::combine);
         }
+        if headers.contains_key(BAGGAGE) {
+            context.baggage = baggage(headers);
+        }
         Some(context)
     }
 
-    /// Writes this context into the headers of an outgoing message, in place of what they say.
+    /// Writes this context into the headers of an outgoing message, in place of what they say. Baggage that is there
+    /// already stays.
     pub fn inject(&self, headers: &mut HeaderMap) {
         let mut text = [0; TRACEPARENT_LEN];
         self.write_traceparent(&mut text);
@@ -228,6 +239,9 @@ impl TraceContext {
         }
         if let Some(Ok(value)) = self.tracestate().map(HeaderValue::from_str) {
             headers.insert(TRACESTATE, value);
+        }
+        if let Some(Ok(value)) = self.baggage().map(HeaderValue::from_str) {
+            headers.entry(BAGGAGE).or_insert(value);
         }
     }
 
@@ -261,6 +275,17 @@ impl TraceContext {
     /// The combined `tracestate`, at most 512 characters.
     pub fn tracestate(&self) -> Option<&str> {
         self.tracestate.as_deref()
+    }
+
+    /// The combined `baggage`, untouched.
+    pub fn baggage(&self) -> Option<&str> {
+        self.baggage.as_deref()
+    }
+
+    /// The same without baggage.
+    pub(crate) fn without_baggage(mut self) -> Self {
+        self.baggage = None;
+        self
     }
 
     fn write_traceparent(&self, text: &mut [u8; TRACEPARENT_LEN]) {
@@ -300,6 +325,12 @@ fn parse_traceparent(text: &[u8]) -> Option<TraceContext> {
         SpanId::from_bytes(span_id)?,
         TraceFlags::from_bits(flags[0]),
     ))
+}
+
+fn baggage(headers: &HeaderMap) -> Option<Arc<str>> {
+    let values = headers.get_all(BAGGAGE).iter().map(HeaderValue::to_str);
+    let list = values.collect::<Result<Vec<_>, _>>().ok()?.join(",");
+    (list.len() <= MAX_BAGGAGE).then(|| list.into())
 }
 
 fn hex(bytes: &[u8], text: &mut [u8]) {
@@ -404,6 +435,28 @@ mod tests {
 
         headers.append("traceparent", HeaderValue::from_static(VALID));
         assert_eq!(TraceContext::from_headers(&headers), None);
+    }
+
+    #[test]
+    fn baggage_is_passed_on_as_it_came_unless_there_is_some() {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", HeaderValue::from_static(VALID));
+        headers.append("baggage", HeaderValue::from_static("user=7;p=1"));
+        headers.append("baggage", HeaderValue::from_static("team=%20x"));
+        let context = TraceContext::from_headers(&headers).unwrap().child();
+        assert_eq!(context.baggage(), Some("user=7;p=1,team=%20x"));
+        let mut out = HeaderMap::new();
+        context.inject(&mut out);
+        assert_eq!(out["baggage"], "user=7;p=1,team=%20x");
+        out.insert("baggage", HeaderValue::from_static("mine=1"));
+        context.inject(&mut out);
+        assert_eq!(out["baggage"], "mine=1");
+        let long = HeaderValue::try_from("x".repeat(MAX_BAGGAGE)).unwrap();
+        headers.append("baggage", long);
+        assert_eq!(
+            TraceContext::from_headers(&headers).unwrap().baggage(),
+            None
+        );
     }
 
     #[test]

@@ -259,7 +259,8 @@ impl Span {
 // === impl Trigger, EventFacts, Operation ===
 
 impl Trigger {
-    fn name(self) -> &'static str {
+    /// As `faas.trigger` has it.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::PubSub => "pubsub",

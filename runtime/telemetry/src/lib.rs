@@ -25,7 +25,7 @@ mod telemetry;
 mod tracestate;
 
 pub use config::{Config, ConfigError, Propagators};
-pub use context::{SpanId, TRACEPARENT, TRACESTATE, TraceContext, TraceFlags, TraceId};
+pub use context::{BAGGAGE, SpanId, TRACEPARENT, TRACESTATE, TraceContext, TraceFlags, TraceId};
 pub use conventions::{ClientCall, EventFacts, MessageFacts, Operation, Trigger};
 pub use otlp::attribute::Value;
 pub use scope::{CallId, Scope, Scoped};

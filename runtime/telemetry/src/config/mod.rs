@@ -79,6 +79,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let mut env = Env::new(&lookup);
         let disabled = env.flag("OTEL_SDK_DISABLED")?;
+        not_read(&mut env);
         let mut export = |signal| match disabled {
             true => Ok(None),
             false => Export::from_env(&mut env, signal),
@@ -162,9 +163,31 @@ impl Default for Propagators {
 impl Propagators {
     /// The context that the headers of a call carry.
     pub fn extract(self, headers: &http::HeaderMap) -> Option<TraceContext> {
-        self.trace_context
+        let context = self
+            .trace_context
             .then(|| TraceContext::from_headers(headers))
-            .flatten()
+            .flatten()?;
+        Some(if self.baggage {
+            context
+        } else {
+            context.without_baggage()
+        })
+    }
+}
+
+/// What the specification names, and would change what is sent if it were taken.
+fn not_read(env: &mut Env<'_>) {
+    if let Some(file) = env.text("OTEL_CONFIG_FILE") {
+        env.warn(format!(
+            "OTEL_CONFIG_FILE={file}: is not read here, only variables are"
+        ));
+    }
+    let key = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    let temporality = env
+        .text(key)
+        .filter(|word| !word.eq_ignore_ascii_case("cumulative"));
+    if let Some(word) = temporality {
+        env.warn(format!("{key}={word}: metrics are sent as cumulative here"));
     }
 }
 

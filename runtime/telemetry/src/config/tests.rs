@@ -164,11 +164,13 @@ fn what_others_have_and_we_do_not_is_a_warning() {
     let config = config(&[
         ("OTEL_PROPAGATORS", "tracecontext,b3"),
         ("OTEL_TRACES_SAMPLER", "xray"),
+        ("OTEL_CONFIG_FILE", "otel.yaml"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
     ]);
     let config = config.unwrap();
     assert!(config.propagators.trace_context && !config.propagators.baggage);
     assert_eq!(config.sampler, Sampler::default());
-    assert_eq!(config.warnings().len(), 2);
+    assert_eq!(config.warnings().len(), 4);
 }
 
 #[test]
@@ -194,4 +196,22 @@ fn the_name_of_a_service_comes_from_the_nearest_word() {
     );
     let named = config(&[attributes, ("OTEL_SERVICE_NAME", "b")]).unwrap();
     assert_eq!(find(&named, "service.name"), ["b"]);
+}
+
+#[test]
+fn propagators_that_are_not_named_are_not_spoken() {
+    let mut headers = http::HeaderMap::new();
+    TraceContext::new_root(true).inject(&mut headers);
+    headers.insert("baggage", http::HeaderValue::from_static("k=v"));
+    let extract = |list| {
+        let config = config(&[("OTEL_PROPAGATORS", list)]).unwrap();
+        config
+            .propagators
+            .extract(&headers)
+            .map(|context| context.baggage().is_some())
+    };
+    assert_eq!(extract(""), Some(true));
+    assert_eq!(extract("tracecontext"), Some(false));
+    assert_eq!(extract("tracecontext,baggage"), Some(true));
+    assert_eq!(extract("none"), None);
 }

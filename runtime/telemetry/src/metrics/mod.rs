@@ -1,5 +1,6 @@
 //! Metrics: a fixed table for HTTP, a registry for everything else, and the Prometheus text of both.
 
+mod faas;
 mod http;
 mod instrument;
 mod process;
@@ -9,6 +10,7 @@ mod text;
 
 pub use self::http::HttpMetrics;
 pub(crate) use self::http::Row;
+pub use faas::FaasMetrics;
 pub(crate) use instrument::Distribution;
 pub use instrument::{ANYTHING, Counter, Gauge, Histogram, SECONDS, Scale};
 
