@@ -93,6 +93,8 @@ async fn start(
 ) -> Result<()> {
     let logs = logs::init(config.logs.clone());
     let telemetry = Telemetry::start(config.telemetry.clone());
+    telemetry.collect(&logs);
+    telemetry.metrics().install();
     for warning in config.telemetry.warnings() {
         tracing::warn!("{warning}");
     }

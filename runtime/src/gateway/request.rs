@@ -7,7 +7,7 @@ use http::{
 };
 use http_body_util::Full;
 use openfaas_cloudevents::{Event, IntoData, http::encode_binary};
-use openfaas_telemetry::{ClientCall, Span, Telemetry};
+use openfaas_telemetry::{ClientCall, Scope, Span, Telemetry};
 use serde::Serialize;
 
 use super::{Gateway, GatewayError, Reply, handover::Handover};
@@ -147,7 +147,16 @@ impl Request {
             let telemetry = caller
                 .as_ref()
                 .map_or_else(Telemetry::disabled, |caller| caller.telemetry().clone());
-            let parent = caller.as_ref().and_then(|caller| caller.trace());
+            // A span of the author's inside the call is nearer than the call's own.
+            let scope = Scope::current();
+            let nearer = scope.as_ref().and_then(Scope::outgoing);
+            let parent = caller
+                .as_ref()
+                .and_then(|caller| caller.trace())
+                .map(|trace| {
+                    let nearer = nearer.filter(|nearer| nearer.trace_id() == trace.trace_id());
+                    nearer.unwrap_or(trace)
+                });
             let call = ClientCall {
                 method: &self.method,
                 url: &uri,
