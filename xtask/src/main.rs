@@ -9,6 +9,7 @@
 //! [`tools`] finds programs and [`project`] knows the folders.
 
 mod bench;
+mod collector;
 mod lock;
 mod project;
 mod setup;

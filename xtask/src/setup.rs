@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::{project, step, tools};
+use crate::{collector, project, step, tools};
 
 /// Checks bans, licences and sources of every dependency.
 pub(crate) const CARGO_DENY: &str = "0.20.2";
@@ -10,12 +10,12 @@ pub(crate) const CARGO_DENY: &str = "0.20.2";
 /// Lints the templates' Dockerfile; the package of that version holds the program itself.
 const HADOLINT: &str = "2.15.1";
 
-/// What the tests cannot do without: cargo-deny and Go.
+/// What the tests cannot do without: cargo-deny, Go, and the Collector that is built with it.
 ///
 /// # Errors
 /// One sentence for each thing that is missing and could not be installed.
 pub(crate) fn for_tests() -> Vec<String> {
-    [cargo_deny(), go()]
+    [cargo_deny(), go(), collector::install()]
         .into_iter()
         .filter_map(Result::err)
         .collect()
