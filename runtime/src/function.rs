@@ -8,6 +8,7 @@ use crate::{
     BoxError, Config, Result,
     endpoint::{FunctionService, HttpEndpoint, RouterEndpoint},
     event::{EventEndpoint, EventHandler},
+    route::NoteRoute,
     run,
 };
 
@@ -84,7 +85,9 @@ impl<S: Clone + Send + Sync + 'static> Function<S> {
     /// A function that answers HTTP requests, by an axum router of several routes.
     pub fn router(router: Router<S>) -> Function<S> {
         Function::of(true, move |state| {
-            FunctionService(Arc::new(RouterEndpoint::new(router.with_state(state))))
+            FunctionService(Arc::new(RouterEndpoint::new(
+                router.layer(NoteRoute).with_state(state),
+            )))
         })
     }
 

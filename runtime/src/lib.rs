@@ -43,6 +43,7 @@ mod event;
 mod failure;
 mod function;
 mod gateway;
+mod route;
 mod run;
 mod secrets;
 mod server;

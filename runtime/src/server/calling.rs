@@ -5,7 +5,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{body::Body, extract::Request};
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request},
+};
 use http::{
     HeaderValue, Method, Response, StatusCode,
     header::{CONNECTION, CONTENT_TYPE},
@@ -205,6 +208,9 @@ fn finish(mut record: Box<Record>, response: Response<Body>, link: &Link) -> Res
     };
     let (mut head, body) = response.into_parts();
     record.status = head.status;
+    if let Some(route) = head.extensions.get::<MatchedPath>() {
+        record.span.route(&record.line.method, route.as_str());
+    }
     head.headers.insert(
         answer::X_DURATION_SECONDS,
         answer::seconds(record.started.elapsed()),

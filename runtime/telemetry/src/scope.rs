@@ -145,6 +145,13 @@ impl Scope {
         }
     }
 
+    /// Whether this thread works in a call whose span is recorded.
+    pub fn is_recorded() -> bool {
+        let recorded = |scope: &Self| scope.context.sampled() && scope.telemetry.traces();
+        let current = CURRENT.try_with(|current| current.borrow().as_ref().is_some_and(recorded));
+        current.unwrap_or(false)
+    }
+
     /// The span that what happens now belongs to.
     pub fn context(&self) -> &TraceContext {
         &self.context
