@@ -11,10 +11,12 @@ pub fn repository() -> &'static Path {
         .expect("this crate lies one folder below the root")
 }
 
-/// The program of that name, where PATH has it.
+/// The program of that name, where `cargo xtask setup` has put it or PATH has it.
 pub fn on_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = repository().join("target/tools/bin");
+    std::iter::once(installed)
+        .chain(std::env::split_paths(&path))
         .map(|dir| dir.join(program))
         .find(|file| file.is_file())
 }
