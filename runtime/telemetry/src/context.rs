@@ -19,7 +19,10 @@ pub const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const MAX_BAGGAGE: usize = 8192;
 /// Length of a version 00 `traceparent`.
 const TRACEPARENT_LEN: usize = 55;
-const HEX: &[u8; 16] = b"0123456789abcdef";
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// The value of each byte as a digit, or [`NO_DIGIT`].
+const VALUES: [u8; 256] = values();
+const NO_DIGIT: u8 = 0x80;
 
 /// Sixteen bytes, never all zero: one trace.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,7 +72,7 @@ impl TraceId {
 
     /// A new id, drawn at random.
     pub(crate) fn random() -> Self {
-        Self(fastrand::u128(1..).to_be_bytes())
+        Self::from_bytes(fastrand::u128(..).to_be_bytes()).unwrap_or_else(Self::random)
     }
 
     /// The low 63 bits that `traceidratio` compares with its threshold.
@@ -99,7 +102,7 @@ impl SpanId {
 
     /// A new id, drawn at random.
     pub(crate) fn random() -> Self {
-        Self(fastrand::u64(1..).to_be_bytes())
+        Self::from_bytes(fastrand::u64(..).to_be_bytes()).unwrap_or_else(Self::random)
     }
 }
 
@@ -333,24 +336,32 @@ fn baggage(headers: &HeaderMap) -> Option<Arc<str>> {
     (list.len() <= MAX_BAGGAGE).then(|| list.into())
 }
 
+const fn values() -> [u8; 256] {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+}
+
 fn hex(bytes: &[u8], text: &mut [u8]) {
     for (byte, pair) in bytes.iter().zip(text.chunks_exact_mut(2)) {
-        pair[0] = HEX[usize::from(byte >> 4)];
-        pair[1] = HEX[usize::from(byte & 0x0f)];
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0x0f)];
     }
 }
 
 /// Lower case only: upper case is not valid in a `traceparent`.
 fn unhex(text: &[u8], bytes: &mut [u8]) -> Option<()> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
+    let mut wrong = 0;
     for (pair, byte) in text.chunks_exact(2).zip(bytes) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
+        wrong |= high | low;
+        *byte = high << 4 | (low & 0x0f);
     }
-    Some(())
+    (wrong & NO_DIGIT == 0).then_some(())
 }
 
 fn ascii(text: &[u8]) -> &str {

@@ -2,7 +2,7 @@
 //!
 //! Who makes such a span says what happened; the names of spans and attributes are spelled here alone.
 
-use http::header::{HOST, HeaderMap, USER_AGENT};
+use http::header::{HOST, HeaderMap, HeaderName, USER_AGENT};
 use http::{Method, Request, Uri, Version};
 
 use crate::context::TraceContext;
@@ -11,6 +11,8 @@ use crate::telemetry::Telemetry;
 
 /// Query parameters whose values the conventions want hidden: signatures of signed URLs.
 const SIGNATURES: [&str; 4] = ["AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature"];
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What brought a call to a function (`faas.trigger`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +116,7 @@ impl Telemetry {
         if let Some(address) = client_address(request.headers()) {
             span.attribute("client.address", address);
         }
-        if let Some(agent) = text(request.headers(), USER_AGENT.as_str()) {
+        if let Some(agent) = text(request.headers(), USER_AGENT) {
             span.attribute("user_agent.original", agent);
         }
         span.attribute("faas.trigger", trigger.name());
@@ -331,12 +333,12 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
 fn server_address(span: &mut Span, headers: &HeaderMap) {
-    let Some(host) = text(headers, HOST.as_str()) else {
+    let Some(host) = text(headers, HOST) else {
         return;
     };
     match host
@@ -353,7 +355,7 @@ fn server_address(span: &mut Span, headers: &HeaderMap) {
 
 /// Who called first, as far as proxies say.
 fn client_address(headers: &HeaderMap) -> Option<&str> {
-    let list = text(headers, "x-forwarded-for")?;
+    let list = text(headers, FORWARDED_FOR)?;
     let first = list.split(',').next().unwrap_or(list).trim();
     (!first.is_empty()).then_some(first)
 }

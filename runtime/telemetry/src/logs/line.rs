@@ -247,6 +247,12 @@ impl<'a> Line<'a> {
         self.out.extend_from_slice(&digits[first..]);
     }
 
+    /// A point and four digits.
+    pub(super) fn fraction(&mut self, digits: [u8; 4]) {
+        let [a, b, c, d] = digits.map(|digit| b'0' + digit);
+        self.out.extend_from_slice(&[b'.', a, b, c, d]);
+    }
+
     /// Appends text that may hold anything, as far as there is room.
     ///
     /// A control character in a text line could forge another line or drive a terminal; in JSON it is not allowed.

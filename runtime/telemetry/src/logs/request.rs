@@ -95,10 +95,7 @@ impl Request<'_> {
     /// Seconds with four digits after the point.
     fn seconds(&self, line: &mut Line<'_>) {
         line.number(self.duration.as_secs());
-        line.raw(".");
         let rest = self.duration.subsec_micros() / 100;
-        for unit in [1000, 100, 10, 1] {
-            line.number(u64::from(rest / unit % 10));
-        }
+        line.fraction([1000, 100, 10, 1].map(|unit| (rest / unit % 10) as u8));
     }
 }

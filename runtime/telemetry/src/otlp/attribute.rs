@@ -1,6 +1,6 @@
 //! `KeyValue` and `AnyValue`.
 
-use super::protobuf::{bytes, fixed64, prefix, uint, varint_len};
+use super::protobuf::{bytes, field_len, fixed64, prefix, uint, varint_len};
 
 /// The value of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,12 +41,9 @@ impl Value<'_> {
 /// Writes one `KeyValue` as field `field` of the message around it.
 pub(crate) fn key_value(out: &mut Vec<u8>, field: u32, key: &str, value: Value<'_>) {
     let value_len = value.encoded_len();
-    let key_len = 1 + varint_len(key.len() as u64) + key.len();
-    prefix(
-        out,
-        field,
-        key_len + 1 + varint_len(value_len as u64) + value_len,
-    );
+    let len = field_len(1, key.len()) + field_len(2, value_len);
+    out.reserve(len + 8);
+    prefix(out, field, len);
     bytes(out, 1, key.as_bytes());
     prefix(out, 2, value_len);
     value.encode(out);

@@ -4,16 +4,22 @@
 //! prefix: no tree of objects, no second pass.
 
 /// How many bytes `value` takes as a varint.
+#[inline]
 pub(crate) fn varint_len(value: u64) -> usize {
-    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+    match value {
+        ..0x80 => 1,
+        _ => (64 - value.leading_zeros() as usize).div_ceil(7),
+    }
 }
 
 /// How many bytes a string, bytes or message field of `len` bytes takes in all.
+#[inline]
 pub(crate) fn field_len(field: u32, len: usize) -> usize {
     varint_len(u64::from(field << 3)) + varint_len(len as u64) + len
 }
 
 /// A base 128 varint.
+#[inline]
 pub(crate) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -46,17 +52,24 @@ pub(crate) fn double(out: &mut Vec<u8>, field: u32, value: f64) {
 }
 
 /// A string, bytes or message field.
+#[inline]
 pub(crate) fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
     prefix(out, field, value.len());
     out.extend_from_slice(value);
 }
 
 /// What stands before a field of `len` bytes.
+#[inline]
 pub(crate) fn prefix(out: &mut Vec<u8>, field: u32, len: usize) {
-    key(out, field, 2);
-    varint(out, len as u64);
+    if field < 16 && len < 0x80 {
+        out.extend_from_slice(&[(field << 3 | 2) as u8, len as u8]);
+    } else {
+        key(out, field, 2);
+        varint(out, len as u64);
+    }
 }
 
+#[inline]
 fn key(out: &mut Vec<u8>, field: u32, wire_type: u32) {
     varint(out, u64::from(field << 3 | wire_type));
 }
