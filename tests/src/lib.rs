@@ -1,5 +1,6 @@
 //! Helpers of the tests in this folder.
 
+pub mod contract;
 pub mod guide;
 pub mod handler;
 pub mod runner;

@@ -59,7 +59,7 @@ pub struct Config {
     pub tmp_dir: PathBuf,
     /// `request_log`: a line per request.
     pub request_log: bool,
-    /// `log_callid` or `log_call_id`: each of these lines ends with the call id.
+    /// `log_callid` or `log_call_id`: each of these lines, as text, has the call id in brackets, as of-watchdog writes it.
     pub log_call_id: bool,
     /// `secret_mount_path`: the folder of the secrets.
     pub secret_mount_path: PathBuf,

@@ -48,6 +48,8 @@ pub(crate) struct Server {
     pub(crate) logs: Logs,
     /// A line per call.
     pub(crate) request_log: bool,
+    /// With the call id in brackets.
+    pub(crate) log_call_id: bool,
     /// What `/_/ready` asks the function.
     pub(crate) ready_path: Option<Uri>,
     /// What `/_/ready` asks the check.
@@ -80,6 +82,7 @@ impl Server {
             watch: Watch::new(Handle::current().metrics().num_workers()),
             logs,
             request_log: config.request_log,
+            log_call_id: config.log_call_id,
             ready_path: config
                 .ready_path
                 .as_ref()

@@ -154,6 +154,7 @@ impl Record {
                 duration,
                 call_id: self.line.call_id.as_str(),
                 context: self.span.context(),
+                bracketed_call_id: server.log_call_id,
                 outcome,
             });
         }

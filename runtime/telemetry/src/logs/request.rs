@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub call_id: &'a str,
     /// The call's span.
     pub context: &'a TraceContext,
+    /// Whether a line of text says the id once more, in brackets, where of-watchdog has it.
+    pub bracketed_call_id: bool,
     /// What went wrong, in a word: `timeout`, `client_gone`.
     pub outcome: Option<&'a str>,
 }
@@ -51,6 +53,11 @@ impl Request<'_> {
                 line.raw("B (");
                 self.seconds(&mut line);
                 line.raw("s)");
+                if self.bracketed_call_id {
+                    line.raw(" [");
+                    line.escaped(self.call_id);
+                    line.raw("]");
+                }
                 if let Some(outcome) = self.outcome {
                     line.raw(" ");
                     line.escaped(outcome);

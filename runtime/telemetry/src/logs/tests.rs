@@ -130,6 +130,7 @@ fn request(context: &TraceContext) -> Request<'_> {
         duration: Duration::from_micros(1_004_299),
         call_id: "call-1",
         context,
+        bracketed_call_id: false,
         outcome: None,
     }
 }
@@ -152,6 +153,12 @@ fn a_request_is_of_watchdogs_line_with_ids() {
          call_id=call-1 trace_id={trace_id} span_id={span_id}\n"
     );
     assert_eq!(text["2026-01-01T00:00:00.000".len()..], expected);
+
+    let bracketed = Request {
+        bracketed_call_id: true,
+        ..request(&context)
+    };
+    assert!(requested(&[], &bracketed).contains("(1.0042s) [call-1] call_id=call-1"));
 
     let ended = Request {
         status: 200,

@@ -1,0 +1,1 @@
+//! What of-watchdog has no setting for, or does not do.

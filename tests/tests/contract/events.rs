@@ -1,0 +1,1 @@
+//! A function of events, called over HTTP.

@@ -1,0 +1,1 @@
+//! What a function says when it cannot start.
