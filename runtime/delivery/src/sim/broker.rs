@@ -214,10 +214,23 @@ impl FaultySource {
         self.again.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A message that comes again although it is held, or settled; one that was let go comes from the bus itself.
+    fn repetition(&self) -> Option<Message> {
+        let message = self.lock().0.pop()?;
+        let book = self.wire.ledger.open();
+        let serial = book.serials.get(&message.position.offset)?;
+        let held = book
+            .owners
+            .get(&self.wire.owner)
+            .is_some_and(|watched| watched.held.contains_key(serial));
+        (held || book.fates[*serial].settled).then_some(message)
+    }
+
     fn told_lost(&self) {
         let mut book = self.wire.ledger.open();
         book.note(|| format!("broker: {} has lost the subscription", self.wire.owner));
-        book.owners.entry(self.wire.owner).or_default().lost = true;
+        let now = book.now;
+        book.owners.entry(self.wire.owner).or_default().lost = Some(now);
     }
 }
 
@@ -225,7 +238,7 @@ impl Source for FaultySource {
     async fn next(&self) -> SourceEvent {
         let (world, faults) = (&self.wire.world, self.wire.ledger.plan.faults);
         let repeated = if world.chance(faults.repeat) {
-            self.lock().0.pop()
+            self.repetition()
         } else {
             None
         };
@@ -274,10 +287,11 @@ impl Source for FaultySource {
         let wire = &self.wire;
         {
             let mut book = wire.ledger.open();
+            let now = book.now;
             if book
                 .owners
                 .get(&wire.owner)
-                .is_some_and(|watched| watched.lost)
+                .is_some_and(|watched| watched.lost.is_some_and(|lost| lost < now))
             {
                 book.violate(format!(
                     "{} is settled by one who has lost it",

@@ -11,7 +11,7 @@ use openfaas_cloudevents::{Data, Event, http as binding};
 use tokio::sync::oneshot;
 
 use super::ledger::{Answered, Bad, Given, Ledger, OwnerId, Serial, serial_of};
-use super::plan::{Nature, REPLY_LIMIT};
+use super::plan::{Form, Nature, REPLY_LIMIT};
 use super::world::{TaskId, World};
 use crate::answer::{INTERNAL, RUNTIME};
 use crate::batch::{BatchAnswer, Entry};
@@ -448,7 +448,9 @@ impl Function {
         }
         let bad = match planned.nature {
             Nature::Bulky => Some(Bad::AtBroker),
-            Nature::Stray | Nature::Endless => Some(Bad::AtCheck),
+            Nature::Stray => Some(Bad::AtCheck),
+            // Only an event of its own can have passed so many functions.
+            Nature::Endless if planned.form == Form::Event => Some(Bad::AtCheck),
             _ => None,
         };
         let count = if bad.is_some() {

@@ -74,7 +74,7 @@ impl Ledger {
     fn state(&self, book: &mut Book, owner: OwnerId, state: State<'_>) {
         let watched = book.owners.entry(owner).or_default();
         if state == State::Ready {
-            watched.lost = false;
+            watched.lost = None;
         }
     }
 
@@ -172,7 +172,11 @@ impl Ledger {
             _ => None,
         };
         // A door's record charges for deaths that this run never saw.
-        let before = if self.plan.door { fate.kills + fate.accidents } else { 0 };
+        let before = if self.plan.door {
+            fate.kills + fate.accidents
+        } else {
+            0
+        };
         let charged = watched.charged(serial) + before;
         let (least, most) = match asked {
             Some((least, most)) => (retry.clamp(least), retry.clamp(most)),

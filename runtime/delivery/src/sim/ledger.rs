@@ -32,8 +32,8 @@ pub(super) struct Book {
     pub(super) fates: Vec<Fate>,
     pub(super) serials: BTreeMap<u64, Serial>,
     pub(super) owners: BTreeMap<OwnerId, Watched>,
-    /// Replies in their topic, by their data, and how many times.
-    pub(super) replies: BTreeMap<String, u32>,
+    /// Replies in their topic, by their data, and when they were stored last.
+    pub(super) replies: BTreeMap<String, Time>,
     pub(super) violations: Vec<String>,
     /// What a person reads; empty unless asked for.
     history: Option<Vec<String>>,
@@ -105,8 +105,8 @@ pub(super) struct Watched {
     /// The last answers: whose, and whether they were retries.
     pub(super) answers: VecDeque<(Serial, bool)>,
     pub(super) sick_since: Option<Time>,
-    /// It was told that the subscription is lost.
-    pub(super) lost: bool,
+    /// It was told then that the subscription is lost.
+    pub(super) lost: Option<Time>,
     /// What was pending when it began; it holds that on top of its limits.
     pub(super) inherited: usize,
     pub(super) calls: usize,
@@ -174,9 +174,21 @@ impl Ledger {
         if *what.topic == *letters {
             return self.judge_letter(&mut book, owner, what, &text);
         }
-        let count = book.replies.entry(text).or_default();
-        *count += 1;
-        if *count > 1 {
+        let of = serial_in(&text)
+            .map(|serial| book.fates[serial].done.clone())
+            .unwrap_or_default();
+        if of
+            .iter()
+            .all(|answer| answer.bad == Some(Bad::AtCheck) || !answer.replies.contains(&text))
+        {
+            book.violate(format!(
+                "a reply is stored, of an answer that must not go out: {short}"
+            ));
+        }
+        // A broker knows a dedup id for two minutes.
+        let now = book.now;
+        let before = book.replies.insert(text, now);
+        if before.is_some_and(|before| now.since(before) < Duration::from_secs(120)) {
             book.violate(format!("a reply is stored twice: {short}"));
         }
     }
@@ -248,7 +260,11 @@ impl Ledger {
     pub(super) fn ends(&self, owner: OwnerId) {
         let mut book = self.open();
         book.note(|| format!("engine {owner} is gone"));
-        book.owners.remove(&owner);
+        // What it had sent may still arrive, and is judged by what it knew.
+        if let Some(watched) = book.owners.get_mut(&owner) {
+            watched.held.clear();
+            watched.in_flight.clear();
+        }
     }
 
     pub(super) fn note(&self, line: impl FnOnce() -> String) {

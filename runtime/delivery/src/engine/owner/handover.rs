@@ -172,38 +172,58 @@ impl Owner {
 
     fn ask_pending(&mut self, index: usize) {
         let log = &self.logs[index];
-        if log.handover.as_ref().is_none_or(|handover| handover.asking.is_some()) {
+        if log
+            .handover
+            .as_ref()
+            .is_none_or(|handover| handover.asking.is_some())
+        {
             return;
         }
         // One whose settling is on its way may count there or not.
         let sure = self.by_position.range((index, 0)..=(index, u64::MAX));
-        let sure = sure.filter(|(_, id)| self.held.get(id).is_some_and(|held| !held.is_settling())).count();
+        let sure = sure
+            .filter(|(_, id)| self.held.get(id).is_some_and(|held| !held.is_settling()))
+            .count();
         let log = &mut self.logs[index];
-        let Some(handover) = &mut log.handover else { return };
-        handover.asking = Some(sure);
-        self.outputs.push_back(Output::AskPending(index, log.subscription, Arc::clone(&log.name)));
+        let Some(handover) = &mut log.handover else {
+            return;
+        };
+        handover.asking = Some((sure, handover.let_go.len()));
+        self.outputs.push_back(Output::AskPending(
+            index,
+            log.subscription,
+            Arc::clone(&log.name),
+        ));
     }
 
-    /// So many are out: those that were held here when that was asked, those let go, and those of the last owner that are
+    /// So many are out: those that were held here or let go when that was asked, and those of the last owner that are
     /// still to come. What came meanwhile may be counted there, so it counts as missing until it is asked again.
     pub(super) fn pending(&mut self, index: usize, result: Result<usize, SourceError>) {
         let now = self.now;
         let log = &mut self.logs[index];
         let subscription = log.subscription;
-        let Some(handover) = &mut log.handover else { return };
-        let Some(held) = handover.asking.take() else { return };
+        let Some(handover) = &mut log.handover else {
+            return;
+        };
+        let Some((held, let_go)) = handover.asking.take() else {
+            return;
+        };
         if let Ok(out) = result {
             if out <= held {
                 handover.let_go.clear();
             }
-            let missing = out.saturating_sub(held + handover.let_go.len());
+            let missing = out.saturating_sub(held + let_go);
             handover.complete |= missing == 0;
             let complete = handover.complete;
             if complete && handover.let_go.is_empty() {
                 log.handover = None;
             } else {
                 self.wake(now + ASK_AGAIN, Timer::Log(index));
-                self.tell(subscription, None, What::State(State::TakingOver { pending: missing }));
+                self.tell(
+                    subscription,
+                    None,
+                    What::State(State::TakingOver { pending: missing }),
+                );
             }
             if complete {
                 self.finish_waiting(index);
@@ -215,7 +235,11 @@ impl Owner {
 
     /// What needs no call has waited for the hand-over too, so that what is out could be counted.
     fn finish_waiting(&mut self, index: usize) {
-        let events: Vec<Id> = self.by_position.range((index, 0)..=(index, u64::MAX)).map(|(_, id)| *id).collect();
+        let events: Vec<Id> = self
+            .by_position
+            .range((index, 0)..=(index, u64::MAX))
+            .map(|(_, id)| *id)
+            .collect();
         for id in events {
             let lane = self.held.get(&id).map(|held| held.lane);
             if lane.is_some_and(|lane| lane.is_none_or(|lane| self.lanes.head(lane) == Some(id))) {

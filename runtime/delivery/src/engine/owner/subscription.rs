@@ -136,8 +136,8 @@ pub(super) struct Handover {
     pub(super) complete: bool,
     /// Newer ones that did not fit and were let go: nothing after them starts before they are back.
     pub(super) let_go: BTreeSet<u64>,
-    /// The broker is being asked how many are out; so many were held when it was.
-    pub(super) asking: Option<usize>,
+    /// The broker is being asked how many are out; so many were held, and let go, when it was.
+    pub(super) asking: Option<(usize, usize)>,
 }
 
 /// Offsets settled last, a bounded number of them.
@@ -178,7 +178,9 @@ impl Subscription {
 impl Log {
     /// Whether all of an earlier owner's messages are here.
     pub(super) fn is_complete(&self) -> bool {
-        self.handover.as_ref().is_none_or(|handover| handover.complete)
+        self.handover
+            .as_ref()
+            .is_none_or(|handover| handover.complete)
     }
 
     /// Whether an event at this offset may start now.
