@@ -1,5 +1,7 @@
 use std::{
+    future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -7,24 +9,24 @@ use std::{
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::record::{End, Record};
+use super::{
+    connection::Link,
+    record::{End, Record},
+};
 use crate::BoxError;
 
-pin_project! {
-    /// An answer's body. It holds the call's record to its end: the place, the duration, the bytes.
-    pub(crate) struct AnswerBody {
-        #[pin]
-        inner: Body,
-        record: Option<Box<Record>>,
-        // Armed while the handler's stream has nothing to give.
-        #[pin]
-        idle: Option<Sleep>,
-        // For how long it may have nothing.
-        patience: Duration,
-    }
+/// An answer's body. It holds the call's record to its end: the place, the duration, the bytes.
+pub(crate) struct AnswerBody {
+    inner: Body,
+    record: Option<Box<Record>>,
+    /// Armed while the handler's stream has nothing to give.
+    idle: Option<Pin<Box<Sleep>>>,
+    /// For how long it may have nothing.
+    patience: Duration,
+    /// The connection, which waits for a next request once this has ended.
+    link: Arc<Link>,
 }
 
 /// The handler's stream gave nothing for longer than `write_timeout`.
@@ -36,17 +38,23 @@ struct Idle;
 
 impl AnswerBody {
     /// An answer that is no call's.
-    pub(crate) fn uncounted(inner: Body) -> AnswerBody {
+    pub(crate) fn uncounted(inner: Body, link: Arc<Link>) -> AnswerBody {
         AnswerBody {
             inner,
             record: None,
             idle: None,
             patience: Duration::MAX,
+            link,
         }
     }
 
     /// The answer of a call. `whole`: there is nothing more to send than the head.
-    pub(crate) fn new(inner: Body, mut record: Box<Record>, whole: bool) -> AnswerBody {
+    pub(crate) fn new(
+        inner: Body,
+        mut record: Box<Record>,
+        link: Arc<Link>,
+        whole: bool,
+    ) -> AnswerBody {
         let patience = record.server.idle_limit;
         if whole && record.end == End::Open {
             record.end = End::Answered;
@@ -56,6 +64,7 @@ impl AnswerBody {
             record: Some(record),
             idle: None,
             patience,
+            link,
         }
     }
 }
@@ -68,7 +77,7 @@ impl http_body::Body for AnswerBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let mut this = self.project();
+        let this = self.get_mut();
         let end = |record: &mut Option<Box<Record>>, end| {
             if let Some(mut record) = record.take()
                 && record.end == End::Open
@@ -76,35 +85,35 @@ impl http_body::Body for AnswerBody {
                 record.end = end;
             }
         };
-        match this.inner.as_mut().poll_frame(cx) {
+        match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                if let Some(record) = this.record {
+                if let Some(record) = &mut this.record {
                     record.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
                 }
                 if this.inner.is_end_stream() {
-                    end(this.record, End::Answered);
+                    end(&mut this.record, End::Answered);
                 }
                 if this.idle.is_some() {
-                    this.idle.set(None);
+                    this.idle = None;
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                end(this.record, End::Broken);
+                end(&mut this.record, End::Broken);
                 tracing::error!("the answer broke off: {error}");
                 Poll::Ready(Some(Err(error.into())))
             }
             Poll::Ready(None) => {
-                end(this.record, End::Answered);
+                end(&mut this.record, End::Answered);
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                if this.idle.is_none() && *this.patience < Duration::MAX {
-                    this.idle.set(Some(sleep(*this.patience)));
+                if this.idle.is_none() && this.patience < Duration::MAX {
+                    this.idle = Some(Box::pin(sleep(this.patience)));
                 }
-                match this.idle.as_mut().as_pin_mut().map(|idle| idle.poll(cx)) {
+                match this.idle.as_mut().map(|idle| idle.as_mut().poll(cx)) {
                     Some(Poll::Ready(())) => {
-                        end(this.record, End::Idle);
+                        end(&mut this.record, End::Idle);
                         Poll::Ready(Some(Err(Box::new(Idle))))
                     }
                     _ => Poll::Pending,
@@ -119,5 +128,11 @@ impl http_body::Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.link.expect_head();
     }
 }

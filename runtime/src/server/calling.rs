@@ -2,7 +2,8 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 use axum::{
@@ -13,8 +14,7 @@ use http::{
     HeaderValue, Method, Response, StatusCode,
     header::{CONNECTION, CONTENT_TYPE},
 };
-use openfaas_telemetry::Scoped;
-use pin_project_lite::pin_project;
+use openfaas_telemetry::Scope;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
@@ -30,28 +30,25 @@ use crate::{
     endpoint::{Answering, FunctionService},
 };
 
-pin_project! {
-    /// A call on its way to its answer: what hyper polls.
-    pub(crate) struct Calling {
-        work: Work,
-        record: Option<Box<Record>>,
-        link: std::sync::Arc<Link>,
-        // Armed as soon as the handler has something to wait for.
-        #[pin]
-        timer: Option<Sleep>,
-    }
+/// A call on its way to its answer: what hyper polls. Hyper moves it about, so what is large in it is boxed.
+pub(crate) struct Calling {
+    work: Work,
+    record: Option<Box<Record>>,
+    link: Arc<Link>,
+    /// Armed as soon as the handler has something to wait for.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 /// What a call waits for.
 pub(crate) enum Work {
     /// Nothing: this is its answer.
-    Answer(Response<Body>),
+    Answer(Box<Response<Body>>),
     /// An answer that is no call of the function.
     Aside(Answering),
     /// A place, or the initialiser.
-    Wait(Admission, Request),
+    Wait(Admission, Box<Request>),
     /// The handler.
-    Run(Scoped<Answering>),
+    Run(Answering),
     /// It is over.
     Over,
 }
@@ -69,11 +66,7 @@ enum Step {
 // === impl Calling ===
 
 impl Calling {
-    pub(crate) fn new(
-        work: Work,
-        record: Option<Box<Record>>,
-        link: std::sync::Arc<Link>,
-    ) -> Calling {
+    pub(crate) fn new(work: Work, record: Option<Box<Record>>, link: Arc<Link>) -> Calling {
         Calling {
             work,
             record,
@@ -84,13 +77,13 @@ impl Calling {
 
     /// Starts the handler.
     pub(crate) fn start(record: &mut Record, service: &FunctionService, request: Request) -> Work {
-        let call = &mut record.call;
+        let Record { call, scope, .. } = record;
         let started = catch_unwind(AssertUnwindSafe(|| {
-            Call::enter(call, || service.0.call(request))
+            Scope::enter(scope, || Call::enter(call, || service.0.call(request)))
         }));
         match started {
-            Ok(answering) => Work::Run(record.scope().run(answering)),
-            Err(_) => Work::Answer(panicked(Some(record))),
+            Ok(answering) => Work::Run(answering),
+            Err(_) => Work::answer(panicked(Some(record))),
         }
     }
 }
@@ -99,27 +92,26 @@ impl Future for Calling {
     type Output = Result<Response<AnswerBody>, std::convert::Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let response = match this.work.step(this.record, cx) {
+        let this = self.get_mut();
+        let response = match this.work.step(&mut this.record, cx) {
             Step::Answer(response) => response,
             Step::Panic => panicked(this.record.as_deref_mut()),
             Step::Pending => {
-                let Some(record) = this.record else {
+                let Some(record) = &mut this.record else {
                     return Poll::Pending;
                 };
-                if this.timer.is_none() {
-                    this.timer.set(Some(sleep_until(record.deadline)));
-                }
-                match this.timer.as_mut().as_pin_mut().map(|timer| timer.poll(cx)) {
-                    Some(Poll::Ready(())) => timed_out(record),
-                    _ => return Poll::Pending,
-                }
+                let timer = this
+                    .timer
+                    .get_or_insert_with(|| Box::pin(sleep_until(record.deadline)));
+                ready!(timer.as_mut().poll(cx));
+                timed_out(record)
             }
         };
-        *this.work = Work::Over;
+        this.work = Work::Over;
+        let link = this.link.clone();
         Poll::Ready(Ok(match this.record.take() {
-            Some(record) => finish(record, response, this.link),
-            None => response.map(AnswerBody::uncounted),
+            Some(record) => finish(record, response, link),
+            None => response.map(|body| AnswerBody::uncounted(body, link)),
         }))
     }
 }
@@ -127,6 +119,11 @@ impl Future for Calling {
 // === impl Work ===
 
 impl Work {
+    /// This answer.
+    pub(crate) fn answer(response: Response<Body>) -> Work {
+        Work::Answer(Box::new(response))
+    }
+
     fn step(&mut self, record: &mut Option<Box<Record>>, cx: &mut Context<'_>) -> Step {
         loop {
             match self {
@@ -134,7 +131,7 @@ impl Work {
                     let Work::Answer(response) = std::mem::replace(self, Work::Over) else {
                         return Step::Pending;
                     };
-                    return Step::Answer(response);
+                    return Step::Answer(*response);
                 }
                 Work::Aside(answering) => {
                     match catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx))) {
@@ -155,7 +152,7 @@ impl Work {
                     match admitted {
                         Some((place, service)) => {
                             record.place = Some(place);
-                            *self = Calling::start(record, &service, request);
+                            *self = Calling::start(record, &service, *request);
                         }
                         None => {
                             record.end = End::Refused;
@@ -170,13 +167,15 @@ impl Work {
                     let Record {
                         server,
                         call,
+                        scope,
                         line,
                         deadline,
                         ..
                     } = &mut **record;
                     let polled = catch_unwind(AssertUnwindSafe(|| {
                         server.watch.during(line, deadline.into_std(), || {
-                            Call::enter(call, || Pin::new(answering).poll(cx))
+                            let polling = || answering.as_mut().poll(cx);
+                            Scope::enter(scope, || Call::enter(call, polling))
                         })
                     }));
                     return match polled {
@@ -195,7 +194,11 @@ impl Work {
 }
 
 /// The head of the answer, and its body with the record in it.
-fn finish(mut record: Box<Record>, response: Response<Body>, link: &Link) -> Response<AnswerBody> {
+fn finish(
+    mut record: Box<Record>,
+    response: Response<Body>,
+    link: Arc<Link>,
+) -> Response<AnswerBody> {
     let response = match link.take_body_fault() {
         None => response,
         Some(fault) => {
@@ -222,7 +225,7 @@ fn finish(mut record: Box<Record>, response: Response<Body>, link: &Link) -> Res
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         record.end = End::Answered;
         link.upgrade(record);
-        return Response::from_parts(head, AnswerBody::uncounted(body));
+        return Response::from_parts(head, AnswerBody::uncounted(body, link));
     }
     let whole = http_body::Body::is_end_stream(&body);
     if !whole && !head.headers.contains_key(CONTENT_TYPE) {
@@ -233,7 +236,7 @@ fn finish(mut record: Box<Record>, response: Response<Body>, link: &Link) -> Res
         );
     }
     let whole = whole || record.line.method == Method::HEAD;
-    Response::from_parts(head, AnswerBody::new(body, record, whole))
+    Response::from_parts(head, AnswerBody::new(body, record, link, whole))
 }
 
 /// 504, empty, as of-watchdog answers it.

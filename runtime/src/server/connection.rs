@@ -13,7 +13,7 @@ use std::{
 };
 
 use hyper::{
-    rt::{Read, ReadBufCursor, Sleep, Timer, Write},
+    rt::{Read, ReadBufCursor, Write},
     server::conn::http1,
 };
 use hyper_util::rt::TokioIo;
@@ -34,10 +34,10 @@ pub(crate) struct Link {
     has_fault: AtomicBool,
     /// When the connection was made.
     began: Instant,
-    /// When the next request's head has to be here, in milliseconds after `began`; 0: whenever it likes.
+    /// How long a request's head may take, from the connection's start or the end of the last answer.
+    head_limit: Option<Duration>,
+    /// When the next request's head has to be here, in milliseconds after `began`; 0: none is waited for.
     head_due: AtomicU64,
-    /// It is not here, and it is past that time.
-    head_late: AtomicBool,
 }
 
 /// A socket, given up when it takes nothing for too long.
@@ -51,17 +51,11 @@ struct Io {
     _link: Arc<Link>,
 }
 
-/// Hyper's timer for a request's head, without a timer for each: the connection itself watches the time.
-struct HeadTimer(Arc<Link>);
-
-/// A head that is waited for.
-struct HeadDue(Arc<Link>);
-
 /// Serves a connection until it ends, by its peer or, once the function closes, after the answer at hand.
 pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream) {
     // A socket that is gone already shows it at the first read.
     let _ = stream.set_nodelay(true);
-    let link = Arc::new(Link::new());
+    let link = Arc::new(Link::new(server.read_limit));
     let io = Io {
         socket: TokioIo::new(stream),
         stall: None,
@@ -69,11 +63,7 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream) {
         _link: link.clone(),
     };
     let mut builder = http1::Builder::new();
-    builder
-        .max_buf_size(MAX_HEAD)
-        .max_header_size(MAX_HEAD)
-        .timer(HeadTimer(link.clone()));
-    builder.header_read_timeout(server.read_limit);
+    builder.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
     let service = CallService::new(server.clone(), link.clone());
     let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
     let mut closing = pin!(server.lifecycle.closing().notified());
@@ -86,15 +76,13 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream) {
             heard = true;
             let _ = closing.as_mut().poll(cx);
         }
-        loop {
-            if !closed && server.lifecycle.phase() >= Phase::Closed {
-                closed = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            if let Poll::Ready(served) = connection.as_mut().poll(cx) {
-                return Poll::Ready(served);
-            }
-            ready!(link.poll_late(timer.as_mut(), cx));
+        if !closed && server.lifecycle.phase() >= Phase::Closed {
+            closed = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        match connection.as_mut().poll(cx) {
+            Poll::Pending => link.poll_late(timer.as_mut(), cx).map(Ok),
+            served => served,
         }
     });
     if let Err(error) = served.await {
@@ -105,15 +93,18 @@ pub(crate) async fn serve(server: Arc<Server>, stream: TcpStream) {
 // === impl Link ===
 
 impl Link {
-    pub(crate) fn new() -> Link {
-        Link {
+    /// A connection that waits for its first head.
+    pub(crate) fn new(head_limit: Option<Duration>) -> Link {
+        let link = Link {
             upgraded: Mutex::new(None),
             body_fault: Mutex::new(None),
             has_fault: AtomicBool::new(false),
             began: Instant::now(),
+            head_limit,
             head_due: AtomicU64::new(0),
-            head_late: AtomicBool::new(false),
-        }
+        };
+        link.expect_head();
+        link
     }
 
     /// The call goes on over the bare socket.
@@ -140,9 +131,17 @@ impl Link {
             .take()
     }
 
-    fn set_head_due(&self, due: Instant) {
-        let due = due.saturating_duration_since(self.began).as_millis() as u64;
-        self.head_due.store(due.max(1), Ordering::Relaxed);
+    /// From now on a head is waited for. Hyper's own timer for it would go over the connection once more after each answer.
+    pub(crate) fn expect_head(&self) {
+        if let Some(limit) = self.head_limit {
+            let due = (self.began.elapsed() + limit).as_millis() as u64;
+            self.head_due.store(due.max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// It is here.
+    pub(crate) fn head_came(&self) {
+        self.head_due.store(0, Ordering::Relaxed);
     }
 
     fn head_due(&self) -> Option<tokio::time::Instant> {
@@ -175,48 +174,11 @@ impl Link {
         };
         while timer.as_mut().poll(cx).is_ready() {
             if due <= tokio::time::Instant::now() {
-                self.head_late.store(true, Ordering::Relaxed);
                 return Poll::Ready(());
             }
             timer.as_mut().reset(due);
         }
         Poll::Pending
-    }
-}
-
-// === impl HeadTimer, HeadDue ===
-
-impl Timer for HeadTimer {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(self.now() + duration)
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        self.0.set_head_due(deadline);
-        Box::pin(HeadDue(self.0.clone()))
-    }
-
-    fn reset(&self, _: &mut Pin<Box<dyn Sleep>>, deadline: Instant) {
-        self.0.set_head_due(deadline);
-    }
-}
-
-impl Sleep for HeadDue {}
-
-impl Future for HeadDue {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        match self.0.head_late.load(Ordering::Relaxed) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
-    }
-}
-
-impl Drop for HeadDue {
-    fn drop(&mut self) {
-        self.0.head_due.store(0, Ordering::Relaxed);
     }
 }
 

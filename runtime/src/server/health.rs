@@ -27,13 +27,13 @@ pub(crate) fn health(server: &Server, method: &Method) -> Response<Body> {
 /// check says, 200.
 pub(crate) fn ready(server: &Arc<Server>, request: Request<Body>) -> Work {
     if request.method() != Method::GET {
-        return Work::Answer(answer::empty(StatusCode::METHOD_NOT_ALLOWED));
+        return Work::answer(answer::empty(StatusCode::METHOD_NOT_ALLOWED));
     }
     let Some(service) = server.lifecycle.service().filter(|_| server.is_healthy()) else {
-        return Work::Answer(answer::empty(StatusCode::SERVICE_UNAVAILABLE));
+        return Work::answer(answer::empty(StatusCode::SERVICE_UNAVAILABLE));
     };
     if server.shared.limit.is_full() {
-        return Work::Answer(answer::empty(StatusCode::TOO_MANY_REQUESTS));
+        return Work::answer(answer::empty(StatusCode::TOO_MANY_REQUESTS));
     }
     if let Some(path) = &server.ready_path {
         let mut request = request;
@@ -42,7 +42,7 @@ pub(crate) fn ready(server: &Arc<Server>, request: Request<Body>) -> Work {
         return Work::Aside(Box::pin(within(server.exec_limit, answering)));
     }
     match &server.ready {
-        None => Work::Answer(answer::empty(StatusCode::OK)),
+        None => Work::answer(answer::empty(StatusCode::OK)),
         Some(check) => {
             let checking = check();
             Work::Aside(Box::pin(within(server.exec_limit, async move {

@@ -13,6 +13,8 @@ pub(crate) struct Record {
     pub(crate) server: Arc<Server>,
     /// What the handler can ask for. Moved out while the handler is polled.
     pub(crate) call: Option<Call>,
+    /// What log lines and spans of the author's own belong to. Moved out like `call`.
+    pub(crate) scope: Option<Scope>,
     pub(crate) line: Line,
     pub(crate) span: Span,
     pub(crate) started: Instant,
@@ -88,6 +90,11 @@ impl Record {
                 deadline: Some(deadline),
                 context: OnceCell::new(),
             }),
+            scope: Some(Scope::new(
+                &server.shared.telemetry,
+                &span,
+                line.call_id.clone(),
+            )),
             server,
             line,
             span,
@@ -99,15 +106,6 @@ impl Record {
             end: End::Open,
             quiet: false,
         }
-    }
-
-    /// What log lines and spans of the author's own belong to.
-    pub(crate) fn scope(&self) -> Scope {
-        Scope::new(
-            &self.server.shared.telemetry,
-            &self.span,
-            self.line.call_id.clone(),
-        )
     }
 
     /// Nobody waits for the handler any more.

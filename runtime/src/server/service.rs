@@ -63,12 +63,12 @@ impl CallService {
         let server = &self.server;
         if let Some(reason) = noted_fault {
             record.end = End::Refused;
-            return Work::Answer(answer::malformed(reason));
+            return Work::answer(answer::malformed(reason));
         }
         let limit = server.body_limit;
         if limit.is_some_and(|limit| request.body().size_hint().lower() > limit) {
             record.end = End::Refused;
-            return Work::Answer(answer::too_long());
+            return Work::answer(answer::too_long());
         }
         let (place, service) = (server.shared.limit.try_take(), server.lifecycle.service());
         match (place, service) {
@@ -79,7 +79,7 @@ impl CallService {
             (None, _) if !server.shared.limit.may_wait() => {
                 record.end = End::Refused;
                 server.counters.count("refused");
-                Work::Answer(answer::full(server.shared.limit.size()))
+                Work::answer(answer::full(server.shared.limit.size()))
             }
             (place, _) => {
                 let server = server.clone();
@@ -91,7 +91,7 @@ impl CallService {
                     let service = server.lifecycle.wait_for_service().await;
                     Some((place, service.clone()))
                 });
-                Work::Wait(admission, self.request(request, record.started))
+                Work::Wait(admission, Box::new(self.request(request, record.started)))
             }
         }
     }
@@ -129,9 +129,10 @@ impl hyper::service::Service<Request<Incoming>> for CallService {
 
     fn call(&self, request: Request<Incoming>) -> Calling {
         let server = &self.server;
+        self.link.head_came();
         match request.uri().path() {
             "/_/health" => {
-                return self.calling(Work::Answer(health::health(server, request.method())), None);
+                return self.calling(Work::answer(health::health(server, request.method())), None);
             }
             "/_/ready" => {
                 return self.calling(health::ready(server, request.map(|_| Body::empty())), None);
@@ -153,12 +154,7 @@ impl hyper::service::Service<Request<Incoming>> for CallService {
         } else {
             None
         };
-        let span = telemetry.server_span(
-            parent.as_ref(),
-            &request,
-            server.trigger(),
-            call_id.as_str(),
-        );
+        let span = telemetry.server_span(parent.as_ref(), &request, server.trigger(), &call_id);
         let quiet = noted.probe;
         let line = Line {
             method: request.method().clone(),

@@ -6,6 +6,7 @@ use http::header::{HOST, HeaderMap, HeaderName, USER_AGENT};
 use http::{Method, Request, Uri, Version};
 
 use crate::context::TraceContext;
+use crate::scope::CallId;
 use crate::span::{Kind, Span};
 use crate::telemetry::Telemetry;
 
@@ -94,7 +95,7 @@ impl Telemetry {
         parent: Option<&TraceContext>,
         request: &Request<B>,
         trigger: Trigger,
-        call_id: &str,
+        call_id: &CallId,
     ) -> Span {
         let (name, method) = method_name(request.method());
         let mut span = self.start_span(Kind::Server, parent, true, || name.into());
@@ -120,7 +121,7 @@ impl Telemetry {
             span.attribute("user_agent.original", agent);
         }
         span.attribute("faas.trigger", trigger.name());
-        span.attribute("faas.invocation_id", call_id);
+        span.attribute("faas.invocation_id", call_id.as_str());
         if first {
             span.attribute("faas.coldstart", true);
         }

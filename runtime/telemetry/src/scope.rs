@@ -172,6 +172,12 @@ impl Scope {
         &self.telemetry
     }
 
+    /// Does `work` in `scope`, which is away meanwhile.
+    pub fn enter<R>(scope: &mut Option<Self>, work: impl FnOnce() -> R) -> R {
+        let _entered = Entered::new(scope);
+        work()
+    }
+
     /// Runs `future` in this scope, on whichever thread it is polled.
     pub fn run<F: Future>(self, future: F) -> Scoped<F> {
         Scoped {
@@ -186,8 +192,7 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _entered = Entered::new(this.scope);
-        this.future.poll(cx)
+        Scope::enter(this.scope, || this.future.poll(cx))
     }
 }
 

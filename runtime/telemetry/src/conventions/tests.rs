@@ -40,7 +40,12 @@ fn a_server_span_says_what_the_conventions_ask_for() {
     let telemetry = recording();
     let parent = TraceContext::new_root(true);
     let request = request("GET", "/orders/7?sig=abc&x=1");
-    let mut span = telemetry.server_span(Some(&parent), &request, Trigger::Http, "call-1");
+    let mut span = telemetry.server_span(
+        Some(&parent),
+        &request,
+        Trigger::Http,
+        &CallId::new("call-1"),
+    );
     span.route(request.method(), "/orders/{id}");
     span.answered(404);
     span.end();
@@ -79,7 +84,7 @@ fn only_the_first_call_is_a_cold_start() {
     let telemetry = recording();
     for _ in 0..3 {
         telemetry
-            .server_span(None, &request("GET", "/"), Trigger::Http, "")
+            .server_span(None, &request("GET", "/"), Trigger::Http, &CallId::new(""))
             .end();
     }
     let cold = |span: &ReceivedSpan| span.attribute("faas.coldstart").is_some();
@@ -99,7 +104,7 @@ fn only_the_first_call_is_a_cold_start() {
 fn a_verb_that_nobody_knows_is_no_name_of_its_own() {
     let telemetry = recording();
     telemetry
-        .server_span(None, &request("BREW", "/"), Trigger::Http, "")
+        .server_span(None, &request("BREW", "/"), Trigger::Http, &CallId::new(""))
         .end();
     let span = only(&telemetry);
     assert_eq!(span.name, "HTTP");
