@@ -5,10 +5,11 @@ mod handover;
 mod reply;
 mod request;
 
-use std::{fmt, sync::Arc};
+use std::{convert::Infallible, fmt, sync::Arc};
 
+use axum::extract::FromRequestParts;
 use bytes::Bytes;
-use http::Uri;
+use http::{Uri, request::Parts};
 use http_body_util::Full;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -104,4 +105,12 @@ fn connector() -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector
+}
+
+impl<S: Sync> FromRequestParts<S> for Gateway {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Gateway, Infallible> {
+        Ok(Call::current_with(&parts.headers).gateway())
+    }
 }

@@ -39,6 +39,7 @@ pub(crate) async fn serve(
     for doubt in config.doubts() {
         tracing::warn!("{doubt}");
     }
+    announce(&config, &sockets);
     let mut background = JoinSet::new();
     if let Some(listener) = sockets.metrics {
         background.spawn(metrics::serve(server.clone(), listener));
@@ -66,6 +67,22 @@ pub(crate) async fn serve(
     serving.await?;
     drain(&server, &config, sockets.calls, connections, hooks).await;
     Ok(())
+}
+
+/// Says what of-watchdog says when it starts, and where.
+fn announce(config: &Config, sockets: &Sockets) {
+    let port = |listener: &TcpListener| listener.local_addr().map_or(0, |address| address.port());
+    tracing::info!(
+        "Timeouts: read: {:?} write: {:?} hard: {:?} health: {:?}",
+        config.read_timeout,
+        config.write_timeout,
+        config.exec_timeout.unwrap_or_default(),
+        config.healthcheck_interval,
+    );
+    if let Some(metrics) = &sockets.metrics {
+        tracing::info!("Metrics listening on port: {}", port(metrics));
+    }
+    tracing::info!("Listening on port: {}", port(&sockets.calls));
 }
 
 /// Runs the initialiser. Returns only if it fails.
