@@ -9,12 +9,14 @@
 //! - [`stack`]: what the stack file says, in the gateway's words
 //! - [`traces`]: the spans that functions send
 //! - [`trial`]: sample orders, and what has to become of them
+//! - [`doctor`]: what is wrong, and what to do about it
 //! - [`cli`]: the commands
 //! - [`terminal`]: what a person sees of them
 
 pub mod build;
 pub mod bus;
 pub mod cli;
+pub mod doctor;
 pub mod gateway;
 pub mod process;
 pub mod session;

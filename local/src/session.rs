@@ -33,7 +33,7 @@ use crate::{
 const LAST_CALLS: Duration = Duration::from_secs(10);
 
 /// The folder beside the stack file whose files are secrets, as `faas-cli local-run` has it.
-const SECRETS: &str = ".secrets";
+pub const SECRETS: &str = ".secrets";
 
 /// What a run is told.
 #[derive(Debug)]
@@ -360,5 +360,8 @@ pub fn with_cause(error: &dyn std::error::Error) -> String {
 /// # Errors
 /// When there is none.
 pub fn stack_file(named: Option<PathBuf>, folder: &Path) -> Result<PathBuf, StackError> {
-    named.map_or_else(|| Stack::find(folder), Ok)
+    let find = || {
+        Stack::find(folder).map(|file| file.strip_prefix("./").map(Path::to_owned).unwrap_or(file))
+    };
+    named.map_or_else(find, Ok)
 }

@@ -196,7 +196,7 @@ fn visit(bus: &Bus, function: String, fate: Fate, depth: usize) -> Visit {
     Visit {
         function,
         verdict,
-        received: fate.received_at,
+        received: fate.received.map(|moment| bus.trail.wall(moment)),
         attempts: fate.attempts,
         took,
         replies,

@@ -29,6 +29,8 @@ pub struct Trail {
     seen: Mutex<Seen>,
     /// Changes with every verdict.
     verdicts: watch::Sender<u64>,
+    /// One moment on both clocks, so that times of day are as far apart as what they stand for.
+    origin: (Instant, SystemTime),
     /// Where a person is told what he would want to know.
     console: Console,
 }
@@ -49,10 +51,8 @@ struct Seen {
 /// What one function made of one message.
 #[derive(Clone, Debug)]
 pub struct Fate {
-    /// When it was first held.
-    pub received: Instant,
-    /// The same as people read it; none before it is held.
-    pub received_at: Option<SystemTime>,
+    /// When it was first held; none before.
+    pub received: Option<Instant>,
     /// The calls, with what came of them.
     pub attempts: Vec<Attempt>,
     /// When the call that runs began.
@@ -72,6 +72,7 @@ impl Trail {
         Self {
             seen: Mutex::default(),
             verdicts: watch::Sender::new(0),
+            origin: (Instant::now(), SystemTime::now()),
             console,
         }
     }
@@ -86,6 +87,12 @@ impl Trail {
     #[must_use]
     pub fn fates(&self, position: &Position) -> BTreeMap<String, Fate> {
         self.lock().fates.get(position).cloned().unwrap_or_default()
+    }
+
+    /// The time of day of a moment.
+    #[must_use]
+    pub fn wall(&self, moment: Instant) -> SystemTime {
+        self.origin.1 + moment.saturating_duration_since(self.origin.0)
     }
 
     /// Remembers a message that was published just now.
@@ -190,8 +197,7 @@ impl Fate {
     /// Of a message that was not received yet.
     pub(super) fn new() -> Self {
         Self {
-            received: Instant::now(),
-            received_at: None,
+            received: None,
             attempts: Vec::new(),
             running: None,
             replies: Vec::new(),
@@ -203,13 +209,13 @@ impl Fate {
     /// From when it was first held until it was settled, or until now.
     #[must_use]
     pub fn took(&self) -> Duration {
-        self.settled.unwrap_or_else(|| self.received.elapsed())
+        self.settled.unwrap_or_else(|| self.held_for())
     }
 
     /// Takes in what happened. Whether that ends it.
     fn take(&mut self, what: &What<'_>) -> bool {
         match *what {
-            What::Received => drop(self.received_at.get_or_insert_with(SystemTime::now)),
+            What::Received => drop(self.received.get_or_insert_with(Instant::now)),
             What::Started { attempt, .. } => self.running = Some((attempt, Instant::now())),
             What::Answered { status, took } => self.attempted(Some(status), None, took),
             What::Unanswered { reason, .. } => {
@@ -228,7 +234,8 @@ impl Fate {
             }
             What::Settled => {
                 self.verdict.get_or_insert(Verdict::Done);
-                self.settled.get_or_insert(self.received.elapsed());
+                let held_for = self.held_for();
+                self.settled.get_or_insert(held_for);
                 return true;
             }
             _ => {}
@@ -237,8 +244,10 @@ impl Fate {
     }
 
     fn attempted(&mut self, status: Option<u16>, unanswered: Option<String>, took: Duration) {
-        let number = self.running.take().map_or(1, |(number, _)| number);
-        let after = self.received.elapsed().saturating_sub(took);
+        let (number, began) = self.running.take().unwrap_or((1, Instant::now()));
+        let after = self.received.map_or(Duration::ZERO, |received| {
+            began.saturating_duration_since(received)
+        });
         if self.attempts.len() == ATTEMPTS {
             self.attempts.remove(ATTEMPTS / 2);
         }
@@ -249,6 +258,11 @@ impl Fate {
             status,
             unanswered,
         });
+    }
+
+    fn held_for(&self) -> Duration {
+        self.received
+            .map_or(Duration::ZERO, |received| received.elapsed())
     }
 
     fn replied(&mut self, topic: &str, event: &Event) {

@@ -2,6 +2,7 @@
 
 mod client;
 mod dead_letters;
+mod doctor;
 mod options;
 mod publish;
 mod run;
@@ -38,6 +39,8 @@ enum Command {
     Publish(publish::Publish),
     /// List, show and put back the dead letters of a running runner
     DeadLetters(dead_letters::DeadLetters),
+    /// Say what is wrong with the stack file, the tools and the ports, and what to do about it
+    Doctor(doctor::Doctor),
     /// Send sample orders through the order chain of this project, and see whether it keeps its promises
     Try(trial::Try),
     /// End what a runner left that could not do it itself
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(options)) => on_runtime(run::run(options)),
         Some(Command::Publish(options)) => on_runtime(publish::publish(options)),
         Some(Command::DeadLetters(options)) => on_runtime(dead_letters::dead_letters(options)),
+        Some(Command::Doctor(options)) => doctor::doctor(options),
         Some(Command::Try(options)) => on_runtime(trial::try_chain(options)),
         None => on_runtime(run::run(arguments.run)),
     };

@@ -20,10 +20,13 @@ use crate::{
     bus::{self, Bus},
     session::{self, Session, Start},
     terminal::{Colour, Console, duration},
+    traces::Traces,
     trial::{
         FUNCTIONS, Promise,
         orders::{DEADLY, ORDERS, Order, TOPIC},
-        promises, traces,
+        promises,
+        storefront::Storefront,
+        traces,
     },
 };
 
@@ -86,7 +89,7 @@ pub(super) async fn try_chain(options: Try) -> Done {
     }
     let went = tokio::select! {
         biased;
-        () = signals.wait() => Ok(false),
+        () = signals.wait() => Ok(None),
         went = go(&session, &console) => went,
     };
     tokio::select! {
@@ -94,43 +97,58 @@ pub(super) async fn try_chain(options: Try) -> Done {
         () = signals.wait() => {}
         () = session.end() => {}
     }
-    Ok(if went? {
+    let kept = went?.is_some_and(|(promises, took)| report(&console, &promises, took));
+    Ok(if kept {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// Whether all went as promised.
-async fn go(session: &Session, console: &Console) -> Result<bool, TryError> {
+/// What was promised, and how long the orders took. None when a function does not run.
+async fn go(
+    session: &Session,
+    console: &Console,
+) -> Result<Option<(Vec<Promise>, Duration)>, TryError> {
     let starts = session.start().await;
-    let mut all_there = true;
-    for (name, start) in &starts {
-        if let Start::Failed(why) = start {
-            console.note(name, why);
-            all_there = false;
-        }
-    }
-    if !all_there {
-        return Ok(false);
+    let failed = starts.iter().filter_map(|(name, start)| match start {
+        Start::Failed(why) => Some((name, why)),
+        Start::Ready => None,
+    });
+    let failed: Vec<_> = failed.collect();
+    failed
+        .iter()
+        .for_each(|(name, why)| console.note(name, why));
+    if !failed.is_empty() {
+        return Ok(None);
     }
     let began = Instant::now();
     let bus = &session.gateway.bus;
     console.line("");
     let (roots, paths) = send(console, bus, &ORDERS).await?;
-    let mut kept = promises::check(&paths);
+    let mut promises = promises::check(&paths);
+    promises.push(traced(&session.gateway.traces, &roots, &paths).await);
+    promises.extend(
+        Storefront::new(&session.gateway.client, session.gateway.address)
+            .check()
+            .await,
+    );
+    let (roots, paths) = send(console, bus, &DEADLY).await?;
+    promises.extend(promises::check_deadly(&paths));
+    promises.push(traces::check_deadly(&roots, &paths));
+    Ok(Some((promises, began.elapsed())))
+}
+
+/// Waits for the last spans.
+async fn traced(spans: &Traces, roots: &[TraceContext], paths: &[bus::Path]) -> Promise {
     let deadline = Instant::now() + SPANS_COME;
-    kept.push(loop {
-        let promise = traces::check(&session.gateway.traces, &roots, &paths);
+    loop {
+        let promise = traces::check(spans, roots, paths);
         if promise.differs.is_none() || Instant::now() > deadline {
-            break promise;
+            return promise;
         }
         sleep(Duration::from_millis(20)).await;
-    });
-    let (roots, paths) = send(console, bus, &DEADLY).await?;
-    kept.extend(promises::check_deadly(&paths));
-    kept.push(traces::check_deadly(&roots, &paths));
-    Ok(report(console, &kept, began.elapsed()))
+    }
 }
 
 /// Publishes orders, each in a trace of its own, and waits until nothing more comes of them.

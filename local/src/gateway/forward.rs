@@ -26,7 +26,7 @@ pub struct Client {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum ForwardError {
+pub(crate) enum ForwardError {
     /// The process did not take the call, or went away over it.
     Unreachable,
     /// The answer did not begin in time.
@@ -53,7 +53,7 @@ impl Client {
     }
 
     /// Sends a request to wherever its URL says.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         request: Request<Body>,
     ) -> Result<Response<Body>, ForwardError> {

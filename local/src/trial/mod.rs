@@ -2,10 +2,12 @@
 //!
 //! - [`orders`]: what is ordered
 //! - [`promises`]: what has to become of it
+//! - [`storefront`]: the same seen by who orders
 //! - [`traces`]: whether one trace covers each chain
 
 pub mod orders;
 pub mod promises;
+pub mod storefront;
 pub mod traces;
 
 /// The functions of the chain.
