@@ -3,18 +3,26 @@
 //! What a block is stands behind its language, where a reader does not see it:
 //!
 //! - `sh run`: run in the folder in which the block before it ended, as somebody would who types it
-//! - `text output`: what the block before it prints, line by line and in order; `…` stands for whatever comes there
+//! - `sh start`: the same in a terminal of its own, for a program that stays; the next such block, or the guide's end,
+//!   presses Ctrl-C there
+//! - `text output`: what the block before it prints, line by line and in order; `…` stands for whatever comes there. What a
+//!   program that stays prints is waited for
 //! - `LANGUAGE file=PATH`: written to that file, relative to the same folder
-//! - `LANGUAGE add=PATH`: added to the end of that file
 //! - `LANGUAGE from=PATH`: to be found in that file of this repository, whatever the indentation; a line `…` stands for any
 //!   number of lines
 //!
 //! Every other block is left alone.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
+use crate::runner::kill;
 use crate::tools::repository;
 
 /// One fenced block.
@@ -38,8 +46,23 @@ pub struct Reader {
     replaced: Vec<(String, String)>,
 }
 
-/// Longest time that one block may take, in seconds: it may compile a function from nothing on a busy machine.
-const PATIENCE: &str = "900";
+/// A program that stays.
+#[derive(Debug)]
+struct Terminal {
+    program: Child,
+    printed: Arc<Mutex<String>>,
+}
+
+/// What a block printed.
+enum Printed {
+    /// All of it.
+    Whole(String),
+    /// So far.
+    Growing(Arc<Mutex<String>>),
+}
+
+/// Longest time that one block may take: it may compile a function from nothing on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// The blocks of a guide that have a purpose.
 pub fn blocks(markdown: &str) -> Vec<Block> {
@@ -65,6 +88,8 @@ pub fn blocks(markdown: &str) -> Vec<Block> {
     }
     blocks
 }
+
+// === impl Reader ===
 
 impl Reader {
     /// Somebody who begins in this folder.
@@ -97,7 +122,8 @@ impl Reader {
     pub fn follow(&self, guide: &str) {
         let markdown = fs::read_to_string(repository().join(guide)).unwrap();
         let mut folder = self.folder.clone();
-        let mut printed = String::new();
+        let mut printed = Printed::Whole(String::new());
+        let mut terminal = None;
         for block in blocks(&markdown) {
             let place = format!("{guide}:{}", block.line);
             let text = self
@@ -109,13 +135,15 @@ impl Reader {
                 .split_once('=')
                 .unwrap_or((&block.purpose, ""))
             {
-                ("run", _) => printed = self.run(&place, &text, &mut folder),
-                ("output", _) => assert_printed(&place, &text, &printed),
-                ("file", path) => fs::write(folder.join(path), text).unwrap(),
-                ("add", path) => {
-                    let before = fs::read_to_string(folder.join(path)).unwrap();
-                    fs::write(folder.join(path), before + &text).unwrap();
+                ("run", _) => printed = Printed::Whole(self.run(&place, &text, &mut folder)),
+                ("start", _) => {
+                    drop(terminal.take());
+                    let started = Terminal::open(self.shell(&format!("exec {text}"), &folder));
+                    printed = Printed::Growing(started.printed.clone());
+                    terminal = Some(started);
                 }
+                ("output", _) => printed.assert_holds(&place, &text),
+                ("file", path) => fs::write(folder.join(path), text).unwrap(),
                 ("from", path) => assert_excerpt(&place, &text, path),
                 (other, _) => panic!("{place}: a block cannot be `{other}`"),
             }
@@ -126,12 +154,7 @@ impl Reader {
     fn run(&self, place: &str, commands: &str, folder: &mut PathBuf) -> String {
         let last = self.folder.join(".folder");
         let script = format!("set -eu\n{commands}\npwd > {}\n", last.display());
-        let mut shell = Command::new("timeout");
-        shell
-            .args([PATIENCE, "bash", "-c", &script])
-            .current_dir(&folder);
-        shell.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        let output = shell.output().unwrap();
+        let output = self.shell(&script, folder).output().unwrap();
         let (stdout, stderr) = (
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr),
@@ -144,21 +167,86 @@ impl Reader {
         *folder = fs::read_to_string(last).unwrap().trim_end().into();
         stdout.into_owned()
     }
+
+    fn shell(&self, script: &str, folder: &Path) -> Command {
+        let mut shell = Command::new("timeout");
+        let patience = PATIENCE.as_secs().to_string();
+        shell
+            .args([&patience, "bash", "-c", script])
+            .current_dir(folder)
+            .stdin(Stdio::null());
+        shell.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        shell
+    }
 }
 
-fn assert_printed(place: &str, expected: &str, printed: &str) {
+// === impl Terminal ===
+
+impl Terminal {
+    fn open(mut command: Command) -> Self {
+        let mut program = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let printed = Arc::new(Mutex::new(String::new()));
+        let streams: [Box<dyn Read + Send>; 2] = [
+            Box::new(program.stdout.take().unwrap()),
+            Box::new(program.stderr.take().unwrap()),
+        ];
+        for stream in streams {
+            let printed = printed.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    printed.lock().unwrap().push_str(&format!("{line}\n"));
+                }
+            });
+        }
+        Self { program, printed }
+    }
+}
+
+/// Ctrl-C; `timeout` hands it on.
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if matches!(self.program.try_wait(), Ok(None)) {
+            kill(self.program.id(), Signal::INT);
+            let _ = self.program.wait();
+        }
+    }
+}
+
+// === impl Printed ===
+
+impl Printed {
+    /// Fails where the lines of `expected` are not printed in this order, waiting for what may still come.
+    fn assert_holds(&self, place: &str, expected: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (printed, growing) = match self {
+                Self::Whole(printed) => (printed.clone(), false),
+                Self::Growing(printed) => (printed.lock().unwrap().clone(), true),
+            };
+            let Some(missing) = missing(expected, &printed) else {
+                return;
+            };
+            if !growing || Instant::now() > deadline {
+                panic!("{place}: `{missing}` is not printed, or not in this order:\n{printed}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The first line of `expected` that is not printed after those before it.
+fn missing<'a>(expected: &'a str, printed: &str) -> Option<&'a str> {
     let mut lines = printed.lines();
-    for line in expected
+    let shown = expected
         .lines()
         .map(str::trim)
-        .filter(|line| !matches!(*line, "" | "…"))
-    {
-        let found = lines.any(|printed| matches(line, printed.trim()));
-        assert!(
-            found,
-            "{place}: `{line}` is not printed, or not in this order:\n{printed}"
-        );
-    }
+        .filter(|line| !matches!(*line, "" | "…"));
+    let mut missing = shown.skip_while(|line| lines.any(|printed| matches(line, printed.trim())));
+    missing.next()
 }
 
 /// Whether a line is what a guide shows, where `…` stands for anything.
@@ -236,14 +324,14 @@ mod tests {
         let reader = Reader::new(folder.path()).with("NAME", "Ferris");
         let mut at = folder.path().to_owned();
         let printed = reader.run("here", "mkdir a && cd a && echo Hello, $NAME", &mut at);
-        assert_printed("here", "Hello, …\n", &printed);
+        Printed::Whole(printed).assert_holds("here", "Hello, …\n");
         assert_eq!(at, folder.path().canonicalize().unwrap().join("a"));
     }
 
     #[test]
     #[should_panic(expected = "is not printed")]
     fn what_is_not_printed_fails() {
-        assert_printed("here", "one\ntwo\n", "two\none\n");
+        Printed::Whole("two\none\n".into()).assert_holds("here", "one\ntwo\n");
     }
 
     #[test]
