@@ -238,14 +238,15 @@ impl Printed {
     }
 }
 
-/// The first line of `expected` that is not printed after those before it.
-fn missing<'a>(expected: &'a str, printed: &str) -> Option<&'a str> {
-    let mut lines = printed.lines();
+/// The first line of `expected` that is not printed after those before it. White space is all the same.
+fn missing(expected: &str, printed: &str) -> Option<String> {
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut printed = printed.lines().map(words);
     let shown = expected
         .lines()
-        .map(str::trim)
-        .filter(|line| !matches!(*line, "" | "…"));
-    let mut missing = shown.skip_while(|line| lines.any(|printed| matches(line, printed.trim())));
+        .map(words)
+        .filter(|line| !matches!(line.as_str(), "" | "…"));
+    let mut missing = shown.skip_while(|line| printed.any(|printed| matches(line, &printed)));
     missing.next()
 }
 
@@ -323,7 +324,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let reader = Reader::new(folder.path()).with("NAME", "Ferris");
         let mut at = folder.path().to_owned();
-        let printed = reader.run("here", "mkdir a && cd a && echo Hello, $NAME", &mut at);
+        let printed = reader.run(
+            "here",
+            "mkdir a && cd a && echo \"Hello,   $NAME\"",
+            &mut at,
+        );
         Printed::Whole(printed).assert_holds("here", "Hello, …\n");
         assert_eq!(at, folder.path().canonicalize().unwrap().join("a"));
     }
