@@ -21,6 +21,8 @@ pub mod ids;
 pub mod memory;
 #[cfg(feature = "engine")]
 pub mod observe;
+#[cfg(feature = "promises")]
+pub mod promises;
 pub mod reply;
 #[cfg(feature = "sim")]
 pub mod sim;

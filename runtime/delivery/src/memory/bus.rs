@@ -110,6 +110,11 @@ impl<C: Clock> Bus<C> {
         self.shared.lock().store.delete(topic, offset)
     }
 
+    /// Whether this durable was ever opened.
+    pub fn has(&self, durable: &str) -> bool {
+        self.shared.lock().store.has(durable)
+    }
+
     /// Messages that this durable has not settled.
     pub fn backlog(&self, durable: &str) -> usize {
         self.shared.lock().store.backlog(durable)

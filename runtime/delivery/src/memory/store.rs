@@ -362,6 +362,10 @@ impl Store {
         self.bytes
     }
 
+    pub(super) fn has(&self, durable: &str) -> bool {
+        self.durables.contains_key(durable)
+    }
+
     /// Unsettled messages of a durable: given out, and not yet given out.
     pub(super) fn backlog(&self, durable: &str) -> usize {
         let Some(durable) = self.durables.get(durable) else {

@@ -1,0 +1,30 @@
+//! The promises of delivery, each as one test over any broker.
+//!
+//! A broker plugs in with a [`Stand`]; each function here then panics where the promise is broken. They run in real time,
+//! with short waits, so of timing they say only "never early": the rest is the simulator's.
+
+mod batches;
+mod deaths;
+mod function;
+mod letters;
+mod order;
+mod settling;
+mod stage;
+
+pub use batches::{
+    a_batch_is_settled_event_by_event, a_function_that_knows_no_batches_gets_one_by_one,
+};
+pub use deaths::{a_function_that_is_down_costs_no_attempts, poison_that_kills_ends_alone};
+pub use letters::{
+    a_chain_stops_at_its_limit, a_dead_letter_is_the_original,
+    what_is_redriven_is_for_one_function_alone,
+};
+pub use order::{
+    a_crash_loses_nothing, a_drain_hands_back_what_waits, events_of_one_key_stay_in_order,
+    retries_are_never_early,
+};
+pub use settling::{
+    an_input_is_settled_after_its_reply_is_stored,
+    nothing_is_dropped_while_dead_letters_cannot_be_stored, replies_carry_identity_and_trace,
+};
+pub use stage::Stand;
