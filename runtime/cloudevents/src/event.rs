@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::attribute::{Attribute, AttributeValue};
-use crate::data::{Data, DataError, FromData, IntoData, Kind};
-use crate::error::Error;
+use crate::attribute::Attribute;
+use crate::data::Kind;
 use crate::name;
+use crate::{AttributeValue, Data, DataError, Error, FromData, IntoData};
 
 /// A CloudEvent whose data is a `T`; [`Data`] is what came over the wire.
 ///

@@ -6,10 +6,10 @@ use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use crate::attribute::{Attribute, AttributeValue};
+use crate::attribute::Attribute;
 use crate::error::Problem;
 use crate::mode::Mode;
-use crate::{Data, Error, Event, Limits, json, name, percent};
+use crate::{AttributeValue, Data, Error, Event, Limits, json, name, percent};
 
 const SPEC_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
 

@@ -1,5 +1,6 @@
 //! The JSON event format, one event or a batch.
 
+mod member;
 mod read;
 mod write;
 

@@ -28,16 +28,19 @@ mod percent;
 #[cfg(feature = "cloudevents-sdk")]
 mod sdk;
 pub mod timestamp;
+mod typed;
 mod uri;
+mod value;
 
 pub mod http;
 pub mod json;
 pub mod kafka;
 pub mod nats;
 
-pub use attribute::AttributeValue;
-pub use data::{Data, DataError, FromData, IntoData};
+pub use data::Data;
 pub use error::{Error, Problem};
 pub use event::Event;
 pub use limits::Limits;
 pub use media::MediaType;
+pub use typed::{DataError, FromData, IntoData};
+pub use value::AttributeValue;

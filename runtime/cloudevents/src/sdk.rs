@@ -8,10 +8,9 @@ use cloudevents::event::{
 };
 use cloudevents::{Data as SdkData, EventBuilderV10};
 
-use crate::attribute::AttributeValue;
 use crate::data::Kind;
 use crate::error::Problem;
-use crate::{Data, Error, Event, MediaType};
+use crate::{AttributeValue, Data, Error, Event, MediaType};
 
 impl TryFrom<Event> for cloudevents::Event {
     type Error = Error;

@@ -162,12 +162,9 @@ impl Process {
 
     /// The value of a line of the metrics, such as `http_requests_in_flight`.
     pub fn metric(&self, line: &str) -> Option<f64> {
-        let reply = self.metrics();
-        let found = reply
-            .body
-            .lines()
-            .find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
-        found
+        let body = self.metrics().body;
+        let mut lines = body.lines();
+        lines.find_map(|found| found.strip_prefix(line)?.trim().parse().ok())
     }
 
     /// The folder of its lock file.

@@ -6,11 +6,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::attribute::{Attribute, AttributeValue};
-use crate::error::Problem;
+use super::member::Member;
+use crate::attribute::Attribute;
 use crate::{Data, Error, Event, Limits, MediaType, name};
 
 /// Reads one event out of `body`.
@@ -213,76 +213,6 @@ impl<'a> Visitor<'a> for &mut Envelope<'a, '_> {
             }
         }
         Ok(())
-    }
-}
-
-/// The value of a member that is an attribute or base64.
-enum Member<'a> {
-    Null,
-    Text(Cow<'a, str>),
-    Value(AttributeValue),
-    Not(Problem),
-}
-
-impl<'a> serde::Deserialize<'a> for Member<'a> {
-    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MemberVisitor)
-    }
-}
-
-struct MemberVisitor;
-
-impl<'a> Visitor<'a> for MemberVisitor {
-    type Value = Member<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an attribute")
-    }
-
-    fn visit_unit<E>(self) -> Result<Member<'a>, E> {
-        Ok(Member::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Member<'a>, E> {
-        Ok(Member::Value(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Member<'a>, E> {
-        Ok(
-            i32::try_from(value).map_or(Member::Not(Problem::Integer), |number| {
-                Member::Value(number.into())
-            }),
-        )
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Member<'a>, E> {
-        Ok(
-            i32::try_from(value).map_or(Member::Not(Problem::Integer), |number| {
-                Member::Value(number.into())
-            }),
-        )
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Member<'a>, E> {
-        Ok(Member::Not(Problem::Integer))
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'a str) -> Result<Member<'a>, E> {
-        Ok(Member::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Member<'a>, E> {
-        Ok(Member::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Member<'a>, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Member::Not(Problem::Structure))
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Member<'a>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Member::Not(Problem::Structure))
     }
 }
 

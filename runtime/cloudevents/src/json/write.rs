@@ -5,10 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::attribute::AttributeValue;
 use crate::data::Kind;
 use crate::event::TEXT;
-use crate::{Error, Event, MediaType};
+use crate::{AttributeValue, Error, Event, MediaType};
 
 /// About how many bytes the event takes.
 pub(super) fn size(event: &Event) -> usize {
