@@ -31,6 +31,7 @@
 //! # Features
 //! Name | Description | Default?
 //! -----|-------------|---------
+//! `tls` | Telemetry to collectors behind `https://` | no
 //! `ws` | WebSockets in HTTP functions ([`axum`]'s `ws`) | no
 
 mod call;

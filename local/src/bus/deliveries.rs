@@ -1,10 +1,11 @@
 //! One delivery for each deployed function with wiring, as long as that is so.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use openfaas_delivery::{
     engine::{Control, Delivery, Engine},
     memory,
+    metrics::DeliveryMetrics,
     target::http::HttpTarget,
     wiring::Wiring,
 };
@@ -14,7 +15,7 @@ use super::Trail;
 use crate::{process::Functions, stack};
 
 /// The engine of a run.
-type LocalEngine = Engine<memory::Bus, HttpTarget, std::sync::Arc<Trail>>;
+type LocalEngine = Engine<memory::Bus, HttpTarget, Arc<(Arc<Trail>, DeliveryMetrics)>>;
 
 /// The deliveries of a run.
 pub(super) struct Deliveries {

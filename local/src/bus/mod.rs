@@ -18,9 +18,11 @@ use openfaas_delivery::{
     broker::{Position, PublishError},
     engine::Engine,
     memory,
+    metrics::DeliveryMetrics,
     target::http::HttpTarget,
     wiring::Format,
 };
+use openfaas_telemetry::metrics::Metrics;
 use tokio::task::JoinHandle;
 
 pub use path::{Attempt, Path, Verdict, Visit};
@@ -39,6 +41,8 @@ pub struct Bus {
     pub(crate) topics: memory::Bus,
     /// What became of it.
     pub trail: Arc<Trail>,
+    /// What it counts.
+    pub metrics: Metrics,
     /// Who hangs on what.
     pub(crate) functions: Functions,
 }
@@ -55,6 +59,7 @@ impl Bus {
         Self {
             topics: memory::Bus::default(),
             trail,
+            metrics: Metrics::new(),
             functions,
         }
     }
@@ -65,7 +70,8 @@ impl Bus {
         target: HttpTarget,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Running {
-        let engine = Engine::new(self.topics.clone(), target, self.trail.clone()).named(CONNECTOR);
+        let seen = Arc::new((self.trail.clone(), DeliveryMetrics::new(&self.metrics)));
+        let engine = Engine::new(self.topics.clone(), target, seen).named(CONNECTOR);
         let deliveries = Deliveries::new(engine, self.functions.clone());
         Running(tokio::spawn(deliveries.follow(stop)))
     }

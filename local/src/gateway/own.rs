@@ -9,6 +9,7 @@ use axum::{
     Json, Router,
     body::to_bytes,
     extract::{DefaultBodyLimit, Query, Request, State},
+    response::IntoResponse,
     routing::{get, post},
 };
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use openfaas_delivery::{
     broker::{Position, PublishError},
     wrap::{self, Incoming},
 };
-use openfaas_telemetry::TraceContext;
+use openfaas_telemetry::{TraceContext, metrics::CONTENT_TYPE as TEXT};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
@@ -101,6 +102,11 @@ pub(super) fn telemetry_routes() -> Router<Gateway> {
         .route(&format!("{OTLP}/v1/metrics"), post(nothing))
         .route(&format!("{OTLP}/v1/logs"), post(nothing))
         .layer(DefaultBodyLimit::max(LARGEST))
+}
+
+/// What delivery counts, as Prometheus text.
+pub(super) async fn metrics(State(gateway): State<Gateway>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, TEXT)], gateway.bus.metrics.render())
 }
 
 /// Publishes what the body holds: one CloudEvent, a batch, or anything else, which becomes one.

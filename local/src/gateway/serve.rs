@@ -38,6 +38,7 @@ fn routes(gateway: Gateway) -> Router {
         .route("/function/{*target}", any(invoke))
         .route("/async-function/{*target}", any(submit))
         .route("/healthz", get(async || "OK"))
+        .route("/metrics", get(own::metrics))
         .merge(guarded)
         .merge(own::telemetry_routes())
         .with_state(gateway)

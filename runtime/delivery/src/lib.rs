@@ -20,6 +20,8 @@ pub mod ids;
 #[cfg(feature = "engine")]
 pub mod memory;
 #[cfg(feature = "engine")]
+pub mod metrics;
+#[cfg(feature = "engine")]
 pub mod observe;
 #[cfg(feature = "promises")]
 pub mod promises;

@@ -180,7 +180,7 @@ fn no_certificates(env: &Env<'_>, signal: Signal) -> Result<(), ConfigError> {
     for what in ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"] {
         let key = signal.key(env, what);
         if let Some(file) = env.text(&key) {
-            let remedy = "this program was built without TLS; leave it out";
+            let remedy = "built without TLS; turn on the feature `tls`, or leave it out";
             return Err(ConfigError::new(&key, &file, remedy));
         }
     }

@@ -1,0 +1,218 @@
+//! Delivery's own numbers, by function and topic.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use openfaas_telemetry::metrics::{Counter, Gauge, Histogram, Metrics, SECONDS};
+
+use crate::observe::{Observation, Observer, State, What};
+
+/// Everything that can become of an event, as the label `outcome` names it.
+const OUTCOMES: [&str; 9] = [
+    "received",
+    "filtered",
+    "repeated",
+    "unanswered",
+    "untold",
+    "waiting",
+    "dead_lettered",
+    "settled",
+    "let_go",
+];
+
+/// Counts what happens, for `/metrics` and whoever else reads the metrics it was made with.
+///
+/// Handles are resolved once for each function and topic.
+#[derive(Debug)]
+pub struct DeliveryMetrics {
+    metrics: Metrics,
+    subscriptions: RwLock<HashMap<String, HashMap<String, Arc<Numbers>>>>,
+}
+
+/// The numbers of one function on one topic.
+#[derive(Debug)]
+struct Numbers {
+    /// In the order of [`OUTCOMES`].
+    events: [Counter; OUTCOMES.len()],
+    /// By hundreds of the status: `5xx` last.
+    answers: [Counter; 5],
+    calls: Histogram,
+    replies: Counter,
+    repeats: Counter,
+    gone: Counter,
+    ready: Gauge,
+    waits: Gauge,
+}
+
+impl DeliveryMetrics {
+    /// Counts in `metrics`.
+    pub fn new(metrics: &Metrics) -> Self {
+        Self {
+            metrics: metrics.clone(),
+            subscriptions: RwLock::default(),
+        }
+    }
+
+    fn numbers(&self, function: &str, topic: &str) -> Arc<Numbers> {
+        let known = self
+            .subscriptions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(numbers) = known.get(function).and_then(|topics| topics.get(topic)) {
+            return Arc::clone(numbers);
+        }
+        drop(known);
+        let mut known = self
+            .subscriptions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let topics = known.entry(function.to_owned()).or_default();
+        let new = || Arc::new(Numbers::new(&self.metrics, function, topic));
+        Arc::clone(topics.entry(topic.to_owned()).or_insert_with(new))
+    }
+}
+
+impl Observer for DeliveryMetrics {
+    fn observe(&self, observation: &Observation<'_>) {
+        self.numbers(observation.function, observation.topic)
+            .count(&observation.what);
+    }
+}
+
+impl Numbers {
+    fn new(metrics: &Metrics, function: &str, topic: &str) -> Self {
+        let labels = [("function", function), ("topic", topic)];
+        let with = |key, value| [labels[0], labels[1], (key, value)];
+        let counter = |name, help| metrics.counter(name, help, &labels);
+        let gauge = |name, help| metrics.gauge(name, help, &labels);
+        Self {
+            events: OUTCOMES.map(|outcome| {
+                let help = "Events by what became of them; one event counts at each step.";
+                metrics.counter(
+                    "openfaas_delivery_events_total",
+                    help,
+                    &with("outcome", outcome),
+                )
+            }),
+            answers: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|code| {
+                let help = "Answers of the function to events, by status.";
+                metrics.counter("openfaas_delivery_answers_total", help, &with("code", code))
+            }),
+            calls: metrics.histogram(
+                "openfaas_delivery_call_duration_seconds",
+                "How long calls took that ended with an answer.",
+                SECONDS,
+                &labels,
+            ),
+            replies: counter(
+                "openfaas_delivery_replies_total",
+                "Replies that were stored.",
+            ),
+            repeats: counter(
+                "openfaas_delivery_repeats_total",
+                "What could not be stored or settled, and was repeated.",
+            ),
+            gone: counter(
+                "openfaas_delivery_gone_total",
+                "Messages that retention removed before they were delivered.",
+            ),
+            ready: gauge(
+                "openfaas_delivery_ready",
+                "1 while the subscription takes events.",
+            ),
+            waits: gauge(
+                "openfaas_delivery_waits_for_function",
+                "1 while the function is down, full or sick.",
+            ),
+        }
+    }
+
+    fn count(&self, what: &What<'_>) {
+        let outcome = match what {
+            What::Received => "received",
+            What::Filtered => "filtered",
+            What::Repeated => "repeated",
+            What::Unanswered { .. } => "unanswered",
+            What::Untold { .. } => "untold",
+            What::Waiting { .. } => "waiting",
+            What::DeadLettered { .. } => "dead_lettered",
+            What::Settled => "settled",
+            What::LetGo => "let_go",
+            What::Started { .. } => return,
+            What::Answered { status, took } => {
+                let hundreds = usize::from(*status / 100).clamp(1, 5);
+                self.answers[hundreds - 1].add(1);
+                return self.calls.record_duration(*took);
+            }
+            What::Replied { .. } => return self.replies.add(1),
+            What::Repeating { .. } => return self.repeats.add(1),
+            What::Gone { count } => return self.gone.add(*count),
+            What::State(state) => return self.state(*state),
+        };
+        let place = OUTCOMES.iter().position(|known| *known == outcome);
+        if let Some(counter) = place.and_then(|place| self.events.get(place)) {
+            counter.add(1);
+        }
+    }
+
+    fn state(&self, state: State<'_>) {
+        match state {
+            State::Ready => self.ready.set(1.0),
+            State::NotReady(_) | State::Draining => self.ready.set(0.0),
+            State::Down(_) | State::Sick => self.waits.set(1.0),
+            State::Up => self.waits.set(0.0),
+            State::TakingOver { .. } | State::OneByOne => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Time;
+
+    #[test]
+    fn what_happens_is_counted_by_function_and_topic() {
+        let metrics = Metrics::new();
+        let delivery = DeliveryMetrics::new(&metrics);
+        let took = Duration::from_millis(30);
+        for (topic, what) in [
+            ("orders", What::Received),
+            ("orders", What::Answered { status: 503, took }),
+            ("orders", What::Answered { status: 204, took }),
+            ("orders", What::Settled),
+            ("returns", What::Received),
+            ("orders", What::State(State::Down("away"))),
+            ("orders", What::Gone { count: 7 }),
+        ] {
+            delivery.observe(&Observation {
+                at: Time::default(),
+                function: "order",
+                topic,
+                position: None,
+                event: None,
+                what,
+            });
+        }
+        let text = metrics.render();
+        let labels = "function=\"order\",topic=\"orders\"";
+        for line in [
+            format!("openfaas_delivery_events_total{{{labels},outcome=\"received\"}} 1"),
+            format!("openfaas_delivery_events_total{{{labels},outcome=\"settled\"}} 1"),
+            format!("openfaas_delivery_events_total{{{labels},outcome=\"dead_lettered\"}} 0"),
+            format!("openfaas_delivery_answers_total{{{labels},code=\"5xx\"}} 1"),
+            format!("openfaas_delivery_answers_total{{{labels},code=\"2xx\"}} 1"),
+            format!("openfaas_delivery_call_duration_seconds_count{{{labels}}} 2"),
+            format!("openfaas_delivery_gone_total{{{labels}}} 7"),
+            format!("openfaas_delivery_waits_for_function{{{labels}}} 1"),
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(
+            text.contains("topic=\"returns\",outcome=\"received\"} 1"),
+            "{text}"
+        );
+    }
+}
