@@ -132,7 +132,7 @@ fn endpoint(env: &Env<'_>, signal: Signal) -> Result<Uri, ConfigError> {
         Some("http") => Ok(uri),
         Some("https") if cfg!(feature = "tls") => Ok(uri),
         Some("https") => Err(wrong(
-            "this program was built without TLS; use an http:// URL",
+            "built without TLS; turn on the feature `tls`, or use an http:// URL",
         )),
         _ => Err(wrong("use an http:// or https:// URL")),
     }
