@@ -9,7 +9,7 @@ use std::{
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     connection::Link,
@@ -25,6 +25,10 @@ pub(crate) struct AnswerBody {
     idle: Option<Pin<Box<Sleep>>>,
     /// For how long it may have nothing.
     patience: Duration,
+    /// When the answer began, as long as nothing of it has been waited for: what comes with the head takes no time.
+    began: Option<Instant>,
+    /// When it ended.
+    over: Option<Instant>,
     /// The connection, which waits for a next request once this has ended.
     link: Arc<Link>,
 }
@@ -44,6 +48,8 @@ impl AnswerBody {
             record: None,
             idle: None,
             patience: Duration::MAX,
+            began: None,
+            over: None,
             link,
         }
     }
@@ -56,15 +62,32 @@ impl AnswerBody {
         whole: bool,
     ) -> AnswerBody {
         let patience = record.server.idle_limit;
-        if whole && record.end == End::Open {
-            record.end = End::Answered;
+        let began = record.answered;
+        if whole {
+            record.over = began;
+            if record.end == End::Open {
+                record.end = End::Answered;
+            }
         }
         AnswerBody {
             inner,
             record: Some(record),
             idle: None,
             patience,
+            began,
+            over: None,
             link,
+        }
+    }
+
+    /// Gives the record back: the answer is over.
+    fn end(&mut self, end: End) {
+        let over = *self.over.insert(self.began.unwrap_or_else(Instant::now));
+        if let Some(mut record) = self.record.take() {
+            record.over = Some(over);
+            if record.end == End::Open {
+                record.end = end;
+            }
         }
     }
 }
@@ -78,42 +101,37 @@ impl http_body::Body for AnswerBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let end = |record: &mut Option<Box<Record>>, end| {
-            if let Some(mut record) = record.take()
-                && record.end == End::Open
-            {
-                record.end = end;
-            }
-        };
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(record) = &mut this.record {
                     record.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
                 }
                 if this.inner.is_end_stream() {
-                    end(&mut this.record, End::Answered);
+                    this.end(End::Answered);
                 }
+                this.began = None;
                 if this.idle.is_some() {
                     this.idle = None;
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                end(&mut this.record, End::Broken);
+                this.end(End::Broken);
                 tracing::error!("the answer broke off: {error}");
                 Poll::Ready(Some(Err(error.into())))
             }
             Poll::Ready(None) => {
-                end(&mut this.record, End::Answered);
+                this.end(End::Answered);
                 Poll::Ready(None)
             }
             Poll::Pending => {
+                this.began = None;
                 if this.idle.is_none() && this.patience < Duration::MAX {
                     this.idle = Some(Box::pin(sleep(this.patience)));
                 }
                 match this.idle.as_mut().map(|idle| idle.as_mut().poll(cx)) {
                     Some(Poll::Ready(())) => {
-                        end(&mut this.record, End::Idle);
+                        this.end(End::Idle);
                         Poll::Ready(Some(Err(Box::new(Idle))))
                     }
                     _ => Poll::Pending,
@@ -133,6 +151,7 @@ impl http_body::Body for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        self.link.expect_head();
+        self.link
+            .expect_head(self.over.unwrap_or_else(Instant::now));
     }
 }

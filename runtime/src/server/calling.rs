@@ -15,7 +15,7 @@ use http::{
     header::{CONNECTION, CONTENT_TYPE},
 };
 use openfaas_telemetry::Scope;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 
 use super::{
     answer,
@@ -180,10 +180,10 @@ impl Work {
                     }));
                     return match polled {
                         // Whoever set the deadline no longer listens to an answer that comes after it.
-                        Ok(Poll::Ready(_)) if Instant::now() >= record.deadline => {
-                            Step::Answer(timed_out(record))
-                        }
-                        Ok(Poll::Ready(response)) => Step::Answer(response),
+                        Ok(Poll::Ready(response)) => Step::Answer(match record.answered_now() {
+                            now if now >= record.deadline => timed_out(record),
+                            _ => response,
+                        }),
                         Ok(Poll::Pending) => Step::Pending,
                         Err(_) => Step::Panic,
                     };

@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hyper::{
@@ -17,7 +17,7 @@ use hyper::{
     server::conn::http1,
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::Instant};
 
 use super::{Phase, Server, record::Record, request_body::BodyFault, service::CallService};
 
@@ -103,7 +103,7 @@ impl Link {
             head_limit,
             head_due: AtomicU64::new(0),
         };
-        link.expect_head();
+        link.expect_head(link.began);
         link
     }
 
@@ -131,10 +131,10 @@ impl Link {
             .take()
     }
 
-    /// From now on a head is waited for. Hyper's own timer for it would go over the connection once more after each answer.
-    pub(crate) fn expect_head(&self) {
+    /// From then on a head is waited for. Hyper's own timer for it would go over the connection once more after each answer.
+    pub(crate) fn expect_head(&self, since: Instant) {
         if let Some(limit) = self.head_limit {
-            let due = (self.began.elapsed() + limit).as_millis() as u64;
+            let due = (since - self.began + limit).as_millis() as u64;
             self.head_due.store(due.max(1), Ordering::Relaxed);
         }
     }
@@ -144,10 +144,10 @@ impl Link {
         self.head_due.store(0, Ordering::Relaxed);
     }
 
-    fn head_due(&self) -> Option<tokio::time::Instant> {
+    fn head_due(&self) -> Option<Instant> {
         match self.head_due.load(Ordering::Relaxed) {
             0 => None,
-            due => Some((self.began + Duration::from_millis(due)).into()),
+            due => Some(self.began + Duration::from_millis(due)),
         }
     }
 
@@ -173,7 +173,7 @@ impl Link {
             return Poll::Pending;
         };
         while timer.as_mut().poll(cx).is_ready() {
-            if due <= tokio::time::Instant::now() {
+            if due <= Instant::now() {
                 return Poll::Ready(());
             }
             timer.as_mut().reset(due);

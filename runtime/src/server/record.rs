@@ -20,6 +20,10 @@ pub(crate) struct Record {
     pub(crate) started: Instant,
     /// When the handler is given up.
     pub(crate) deadline: Instant,
+    /// When there was an answer.
+    pub(crate) answered: Option<Instant>,
+    /// When it was out.
+    pub(crate) over: Option<Instant>,
     /// The place it takes, once it has one.
     pub(crate) place: Option<Place>,
     /// Of the answer; 499 as long as there is none.
@@ -100,12 +104,19 @@ impl Record {
             span,
             started,
             deadline,
+            answered: None,
+            over: None,
             place: None,
             status: StatusCode::from_u16(CLIENT_CLOSED_REQUEST).expect("three digits are a status"),
             bytes: 0,
             end: End::Open,
             quiet: false,
         }
+    }
+
+    /// There is an answer; asked again, it gives the time of the first.
+    pub(crate) fn answered_now(&mut self) -> Instant {
+        *self.answered.get_or_insert_with(Instant::now)
     }
 
     /// Nobody waits for the handler any more.
@@ -117,7 +128,7 @@ impl Record {
 
     fn settle(&mut self) {
         let server = &self.server;
-        let duration = self.started.elapsed();
+        let duration = self.over.unwrap_or_else(Instant::now) - self.started;
         let outcome = match self.end {
             End::Answered | End::Refused => None,
             End::Timeout => Some("timeout"),
