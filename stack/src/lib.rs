@@ -17,6 +17,7 @@ pub mod build;
 
 mod envsubst;
 mod error;
+mod fields;
 pub mod graph;
 pub mod lint;
 mod model;
