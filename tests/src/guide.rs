@@ -238,14 +238,15 @@ impl Printed {
     }
 }
 
-/// The first line of `expected` that is not printed after those before it. White space is all the same.
+/// The first line of `expected` that is not printed after those before it. White space is all the same, and `…` may stand
+/// for some of it.
 fn missing(expected: &str, printed: &str) -> Option<String> {
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut printed = printed.lines().map(words);
     let shown = expected
         .lines()
-        .map(words)
-        .filter(|line| !matches!(line.as_str(), "" | "…"));
+        .map(|line| words(line).replace(" …", "…").replace("… ", "…"));
+    let shown = shown.filter(|line| !matches!(line.as_str(), "" | "…"));
     let mut missing = shown.skip_while(|line| printed.any(|printed| matches(line, &printed)));
     missing.next()
 }
@@ -331,6 +332,17 @@ mod tests {
         );
         Printed::Whole(printed).assert_holds("here", "Hello, …\n");
         assert_eq!(at, folder.path().canonicalize().unwrap().join("a"));
+    }
+
+    #[test]
+    fn a_table_is_what_it_is_however_wide() {
+        let printed = "\nFUNCTION  STATE  URL\ngreet\tready   http://there\n{\"a\": 1}\n";
+        let shown = "FUNCTION … STATE … URL\ngreet … ready …\n…\n{\"a\": …}\n";
+        assert_eq!(missing(shown, printed), None);
+        assert_eq!(
+            missing("greet … failed …\n", printed).as_deref(),
+            Some("greet…failed…")
+        );
     }
 
     #[test]
