@@ -1,6 +1,6 @@
 //! What is probably not meant, though faas-cli would take it.
 //!
-//! A rule is a function from a stack to problems. It speaks of what the stack says alone; only [`files`] looks at the disk.
+//! A rule is a function from a stack to problems. It speaks of what the stack says alone; only `files` looks at the disk.
 
 mod annotations;
 mod files;
