@@ -2,10 +2,13 @@
 //!
 //! Functions all carry the template's one package name, and cargo tells packages of different workspaces apart by name,
 //! version and place *inside* their workspace. So with one target folder it takes one function's binary for another's,
-//! silently. Here each function keeps its own target folder `build`, and only functions whose `runtime` is one and the same
-//! folder share what is compiled on the way there (cargo's `build.build-dir`). What keeps them apart in it is a `--cfg`
-//! that nobody reads, given to the function's own crate alone: everything below it is compiled once.
+//! silently. Here each function keeps its own target folder `build`, and only functions of the same `runtime` share what is
+//! compiled on the way there (cargo's `build.build-dir`): the same folder behind links, or copies that do not differ in one
+//! byte, as `faas-cli new` makes them. What keeps them apart in it is a `--cfg` that nobody reads, given to the function's
+//! own crate alone: everything below it is compiled once.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -43,7 +46,7 @@ impl Package {
         }
     }
 
-    /// These functions, of which those that may do so share `shared`.
+    /// These functions, of which those that may do so share a folder in `shared`.
     pub fn plan(
         functions: impl IntoIterator<Item = (String, PathBuf)>,
         shared: &Path,
@@ -55,7 +58,7 @@ impl Package {
                 (Self::alone(name, dir), runtime)
             })
             .collect();
-        let together = |runtime: &PathBuf| {
+        let together = |runtime: &u64| {
             functions
                 .iter()
                 .filter(|(_, other)| other.as_ref() == Some(runtime))
@@ -68,7 +71,7 @@ impl Package {
                 let shared = runtime
                     .as_ref()
                     .filter(|runtime| together(runtime))
-                    .map(|_| shared.to_owned());
+                    .map(|runtime| shared.join(format!("{runtime:016x}")));
                 Self {
                     shared,
                     ..package.clone()
@@ -130,17 +133,44 @@ impl Package {
     }
 }
 
-/// The folder behind a function's `runtime`, where its package is one binary and nothing else: `cargo rustc` hands flags to
-/// one target alone.
-fn sharable_runtime(dir: &Path) -> Option<PathBuf> {
+/// What tells the runtime of a function from others, where its package is one binary and nothing else: `cargo rustc` hands
+/// flags to one target alone. A link is known by where it leads, so that what is compiled stays when the runtime is worked
+/// on; a copy by what is in it, for cargo itself only compares times.
+fn sharable_runtime(dir: &Path) -> Option<u64> {
     let several = ["src/lib.rs", "src/bin"]
         .iter()
         .any(|path| dir.join(path).exists());
-    if several {
-        None
-    } else {
-        dir.join("runtime").canonicalize().ok()
+    let runtime = dir.join("runtime");
+    if several || !runtime.is_dir() {
+        return None;
     }
+    let mut hasher = DefaultHasher::new();
+    if runtime.is_symlink() {
+        runtime.canonicalize().ok()?.hash(&mut hasher);
+    } else {
+        hash_folder(&runtime, &mut hasher).ok()?;
+    }
+    Some(hasher.finish())
+}
+
+fn hash_folder(folder: &Path, hasher: &mut DefaultHasher) -> io::Result<()> {
+    let mut entries = std::fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let (name, path) = (entry.file_name(), entry.path());
+        // Whatever somebody compiled in there.
+        if name == "target" {
+            continue;
+        }
+        name.hash(hasher);
+        if path.is_dir() {
+            hash_folder(&path, hasher)?;
+        } else {
+            std::fs::read(&path)?.hash(hasher);
+        }
+    }
+    0_u8.hash(hasher);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -159,25 +189,31 @@ mod tests {
     fn functions_of_one_runtime_share_a_folder_and_are_told_apart_by_a_cfg() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("runtime")).unwrap();
-        for name in ["a-b", "c", "lonely", "with-lib"] {
+        let names = ["a-b", "c", "lonely", "with-lib", "copy", "other-copy"];
+        for name in names {
             std::fs::create_dir_all(root.path().join(name).join("src")).unwrap();
         }
         for name in ["a-b", "c", "with-lib"] {
             std::os::unix::fs::symlink("../runtime", root.path().join(name).join("runtime"))
                 .unwrap();
         }
-        std::fs::create_dir(root.path().join("lonely/runtime")).unwrap();
+        for (name, text) in [("lonely", "1"), ("copy", "2"), ("other-copy", "2")] {
+            std::fs::create_dir(root.path().join(name).join("runtime")).unwrap();
+            std::fs::write(root.path().join(name).join("runtime/lib.rs"), text).unwrap();
+        }
         std::fs::write(root.path().join("with-lib/src/lib.rs"), "").unwrap();
 
-        let functions = ["a-b", "c", "lonely", "with-lib"]
-            .map(|name| (name.to_owned(), root.path().join(name)));
+        let functions = names.map(|name| (name.to_owned(), root.path().join(name)));
         let packages = Package::plan(functions, Path::new("/shared"));
 
         let shared: Vec<_> = packages
             .iter()
             .map(|package| package.shared.is_some())
             .collect();
-        assert_eq!(shared, [true, true, false, false]);
+        assert_eq!(shared, [true, true, false, false, true, true]);
+        assert_eq!(packages[0].shared, packages[1].shared);
+        assert_eq!(packages[4].shared, packages[5].shared);
+        assert_ne!(packages[0].shared, packages[4].shared);
         assert_eq!(
             arguments(&packages[0].build(Profile::Debug)),
             "rustc --target-dir build --message-format=json-render-diagnostics -- --cfg function_a_b"

@@ -7,6 +7,23 @@ use openfaas_stack::build::{Package, Profile};
 
 /// Three functions as a template makes them, of one package name and one runtime behind a link.
 fn functions(root: &Path) -> Vec<Package> {
+    functions_with(root, |dir| {
+        std::os::unix::fs::symlink("../runtime", dir.join("runtime")).unwrap();
+    })
+}
+
+/// The same as `faas-cli new` makes them: each with a copy.
+fn functions_with_copies(root: &Path) -> Vec<Package> {
+    functions_with(root, |dir| {
+        std::fs::create_dir_all(dir.join("runtime/src")).unwrap();
+        for file in ["Cargo.toml", "src/lib.rs"] {
+            let copy = dir.join("runtime").join(file);
+            std::fs::copy(root.join("runtime").join(file), copy).unwrap();
+        }
+    })
+}
+
+fn functions_with(root: &Path, give_runtime: impl Fn(&Path)) -> Vec<Package> {
     let write = |path: PathBuf, text: &str| {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
@@ -23,9 +40,15 @@ fn functions(root: &Path) -> Vec<Package> {
                         [workspace]\nexclude = [\"runtime\"]\n";
         write(dir.join("Cargo.toml"), manifest);
         write(dir.join("src/main.rs"), &main(name));
-        std::os::unix::fs::symlink("../runtime", dir.join("runtime")).unwrap();
+        give_runtime(&dir);
         (name.to_owned(), dir)
     });
+    Package::plan(functions, &root.join("shared"))
+}
+
+/// The same functions, planned anew.
+fn replanned(root: &Path) -> Vec<Package> {
+    let functions = ["one", "two", "three"].map(|name| (name.to_owned(), root.join(name)));
     Package::plan(functions, &root.join("shared"))
 }
 
@@ -93,6 +116,29 @@ fn each_function_gets_its_own_binary_and_the_runtime_is_compiled_once() {
         build(&packages[0]),
         (vec!["function".to_owned()], "I am changed\n".to_owned())
     );
+}
+
+#[test]
+fn copies_of_one_runtime_are_compiled_once_until_they_differ() {
+    let root = tempfile::tempdir().unwrap();
+    let packages = functions_with_copies(root.path());
+    let both = vec!["runtime".to_owned(), "function".to_owned()];
+    assert_eq!(build(&packages[0]), (both, "I am one\n".to_owned()));
+    assert_eq!(
+        build(&packages[1]),
+        (vec!["function".to_owned()], "I am two\n".to_owned())
+    );
+
+    // With the time of the first: cargo alone would take what is compiled for it.
+    let changed = packages[0].dir.join("runtime/src/lib.rs");
+    let time = std::fs::metadata(&changed).unwrap().modified().unwrap();
+    std::fs::write(&changed, "pub const GREETING: &str = \"I was\";\n").unwrap();
+    let file = std::fs::File::options().write(true).open(&changed).unwrap();
+    file.set_modified(time).unwrap();
+    let packages = replanned(root.path());
+    assert_eq!(packages[0].shared, None);
+    assert_eq!(build(&packages[0]).1, "I was one\n");
+    assert_eq!(build(&packages[1]), (vec![], "I am two\n".to_owned()));
 }
 
 #[test]
