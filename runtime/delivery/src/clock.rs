@@ -30,7 +30,7 @@ pub trait Random: Send + 'static {
     /// Uniform in [0, `longest`], to the nanosecond: the full jitter of a wait.
     fn up_to(&mut self, longest: Duration) -> Duration {
         let span = longest.as_nanos() + 1;
-        Duration::from_nanos((u128::from(self.next()) * span >> 64) as u64)
+        Duration::from_nanos(((u128::from(self.next()) * span) >> 64) as u64)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The engine: one owner per function, driven over a broker, a target, an observer and a clock.
 //!
-//! [`owner::Owner`] decides, the driver does: it performs what the owner puts out and reports how it ended. Nothing here
+//! The owner decides, the driver does: it performs what the owner puts out and reports how it ended. Nothing here
 //! reads a clock, draws a number or spawns a task of its own, so the simulator runs all of it in virtual time.
 
 mod budget;
@@ -8,7 +8,7 @@ mod control;
 mod driver;
 mod mistake;
 mod opening;
-pub mod owner;
+mod owner;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,5 @@
 //! Does what an owner decides, and tells it how that ended.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -328,7 +327,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
 /// The one timer of a driver. One that rings too early costs a look; setting it anew each time would cost more.
 #[derive(Default)]
 struct Alarm {
-    set: Option<(Time, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    set: Option<(Time, BoxFuture<'static, ()>)>,
 }
 
 impl Alarm {

@@ -2,6 +2,10 @@
 
 /// A mistake an engine could have. None can be planted without the feature `mistakes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    not(feature = "mistakes"),
+    expect(unreachable_pub, reason = "exported with the feature alone")
+)]
 pub enum Mistake {
     /// An input is settled when its call begins.
     AcknowledgeFirst,
@@ -53,6 +57,7 @@ pub enum Mistake {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Planted(#[cfg(feature = "mistakes")] Option<Mistake>);
 
+#[cfg(feature = "mistakes")]
 impl Mistake {
     /// Every one.
     pub const ALL: [Self; 22] = [

@@ -35,7 +35,7 @@ use crate::wiring::Wiring;
 
 /// How an owner serves its function.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(super) struct Settings {
     /// The wiring.
     pub wiring: Arc<Wiring>,
     /// Who delivers: `X-Connector`, and the `by` of dead letters.
@@ -53,7 +53,7 @@ pub struct Settings {
 
 /// Something that happened.
 #[derive(Debug)]
-pub enum Input {
+pub(super) enum Input {
     /// A subscription is open; what is held of it is reported as in progress that often.
     Opened(usize, Option<Duration>),
     /// A log came with it.
@@ -94,7 +94,7 @@ pub enum Input {
 
 /// Something to do.
 #[derive(Debug)]
-pub enum Output {
+pub(super) enum Output {
     /// Open this subscription.
     Open(usize),
     /// Allow this subscription so much from now on.
@@ -124,10 +124,10 @@ pub enum Output {
 }
 
 /// One call of the function.
-pub type CallId = u64;
+pub(super) type CallId = u64;
 
 /// One owner's part of one function.
-pub struct Owner {
+pub(super) struct Owner {
     settings: Settings,
     codec: Arc<dyn Codec>,
     observer: Arc<dyn Observer>,
@@ -193,7 +193,7 @@ enum Timer {
 
 impl Owner {
     /// An owner that holds nothing yet and opens every topic of its wiring.
-    pub fn new(
+    pub(super) fn new(
         settings: Settings,
         codec: Arc<dyn Codec>,
         observer: Arc<dyn Observer>,
@@ -241,7 +241,7 @@ impl Owner {
     }
 
     /// Takes note of what happened, and decides.
-    pub fn handle(&mut self, now: Time, wall: SystemTime, input: Input) {
+    pub(super) fn handle(&mut self, now: Time, wall: SystemTime, input: Input) {
         self.now = now;
         self.wall = wall;
         match input {
@@ -273,17 +273,17 @@ impl Owner {
     }
 
     /// What is to be done next.
-    pub fn output(&mut self) -> Option<Output> {
+    pub(super) fn output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
     /// When [`Input::Tick`] is due.
-    pub fn wake_at(&self) -> Option<Time> {
+    pub(super) fn wake_at(&self) -> Option<Time> {
         self.timers.first().map(|(time, _)| *time)
     }
 
     /// Inputs held, and their bytes.
-    pub fn holding(&self) -> (usize, usize) {
+    pub(super) fn holding(&self) -> (usize, usize) {
         (
             self.held.len(),
             self.subscriptions

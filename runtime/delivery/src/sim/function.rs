@@ -134,22 +134,18 @@ impl Function {
         state.host = Some(host);
     }
 
-    /// Whether the function is part of a task that still lives.
-    pub(super) fn has_host(&self) -> bool {
-        self.lock().host.is_some()
-    }
-
     /// A call ended, and the event in it had no part in that.
     fn accident(&self, owner: OwnerId, serials: &[Serial]) {
         let mut book = self.ledger.open();
-        if let [serial] = serials {
-            if book
-                .owners
+        let suspect = |serial| {
+            book.owners
                 .get(&owner)
                 .is_some_and(|watched| watched.suspects.contains(serial))
-            {
-                book.fates[*serial].accidents += 1;
-            }
+        };
+        if let [serial] = serials
+            && suspect(serial)
+        {
+            book.fates[*serial].accidents += 1;
         }
     }
 

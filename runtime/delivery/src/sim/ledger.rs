@@ -109,7 +109,6 @@ pub(super) struct Watched {
     pub(super) lost: Option<Time>,
     /// What was pending when it began; it holds that on top of its limits.
     pub(super) inherited: usize,
-    pub(super) calls: usize,
 }
 
 impl Ledger {

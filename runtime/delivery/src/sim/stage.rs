@@ -43,7 +43,6 @@ struct Stage {
 /// A run of an engine.
 #[derive(Clone)]
 struct Playing {
-    owner: OwnerId,
     task: TaskId,
     control: Control,
 }
@@ -162,11 +161,7 @@ impl Stage {
             if self.plan.door {
                 self.function.live_in(task);
             }
-            self.lock()[place] = Some(Playing {
-                owner,
-                task,
-                control,
-            });
+            self.lock()[place] = Some(Playing { task, control });
             if ended.await.is_err() {
                 self.world
                     .sleep(self.world.up_to(Duration::from_secs(2)))
@@ -276,13 +271,11 @@ impl Stage {
                 .values()
                 .any(|watched| watched.held.contains_key(serial))
         };
-        let unseen = book
+        let mut unseen = book
             .serials
             .iter()
             .map(|(offset, serial)| (*offset, *serial));
-        let found = unseen
-            .filter(|(_, serial)| !book.fates[*serial].settled && !held(serial))
-            .last();
+        let found = unseen.rfind(|(_, serial)| !book.fates[*serial].settled && !held(serial));
         if let Some((offset, serial)) = found {
             book.fates[serial].gone = true;
             book.note(|| format!("broker: #{serial} is gone"));

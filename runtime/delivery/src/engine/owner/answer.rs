@@ -29,7 +29,7 @@ impl Owner {
             self.suspects.running = None;
         }
         let codes = self.settings.wiring.retry.codes.clone();
-        let limits = self.settings.limits.clone();
+        let limits = self.settings.limits;
         let rules = Rules {
             codes: &codes,
             replies: !self.settings.wiring.replies.is_empty(),

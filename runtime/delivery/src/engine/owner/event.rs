@@ -11,7 +11,7 @@ use crate::broker::{Message, Publication};
 use crate::clock::Time;
 
 /// Events of one owner, in the order they came.
-pub type Id = u64;
+pub(crate) type Id = u64;
 
 /// An input that is not settled.
 #[derive(Debug)]

@@ -80,10 +80,10 @@ impl Lanes {
         } else {
             held.queue.retain(|other| *other != id);
         }
-        if held.queue.is_empty() {
-            if let Some(key) = self.lanes.remove(&lane).and_then(|lane| lane.key) {
-                self.by_key.remove(&key);
-            }
+        if held.queue.is_empty()
+            && let Some(key) = self.lanes.remove(&lane).and_then(|lane| lane.key)
+        {
+            self.by_key.remove(&key);
         }
     }
 }

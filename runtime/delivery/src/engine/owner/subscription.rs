@@ -202,10 +202,10 @@ impl Recent {
         if self.known.insert(at) {
             self.order.push_back(at);
         }
-        if self.order.len() > self.most {
-            if let Some(oldest) = self.order.pop_front() {
-                self.known.remove(&oldest);
-            }
+        if self.order.len() > self.most
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
         }
     }
 
