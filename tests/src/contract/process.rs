@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 use super::wire::{Reply, Socket};
@@ -95,6 +96,7 @@ impl Subject {
         };
         command.envs(environment.iter().copied()).args(arguments);
         let mut child = command
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -187,11 +189,11 @@ impl Process {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a process id");
-        kill_process(pid, signal).expect("it runs");
+        kill_process(self.pid(), signal).expect("it runs");
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// Whether it still runs.
@@ -242,13 +244,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // of-watchdog's child outlives a kill of its parent; after a SIGTERM it has ended first.
-        if self.is_running() {
-            self.signal(Signal::TERM);
-            if self.code_within(Duration::from_millis(300)).is_none() {
-                let _ = self.child.kill();
-            }
-        }
+        // All of its group, for of-watchdog's child outlives its parent.
+        let _ = kill_process_group(self.pid(), Signal::KILL);
         let _ = self.child.wait();
     }
 }
