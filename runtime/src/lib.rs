@@ -31,6 +31,7 @@
 //! # Features
 //! Name | Description | Default?
 //! -----|-------------|---------
+//! `cloudevents-sdk` | [`Event`] converted from and to cloudevents-sdk's | no
 //! `tls` | Telemetry to collectors behind `https://` | no
 //! `ws` | WebSockets in HTTP functions ([`axum`]'s `ws`) | no
 
