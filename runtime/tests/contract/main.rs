@@ -1,0 +1,10 @@
+//! The function contract as a caller sees it, over a real socket.
+
+mod answers;
+mod deadline;
+mod drain;
+mod help;
+mod limit;
+mod probes;
+mod requests;
+mod streams;
