@@ -2,6 +2,7 @@
 //!
 //! - [`http`], [`start`], [`memory`], [`instructions`]: a no-op function beside bare axum, raw hyper and of-watchdog
 //! - [`codec`]: the CloudEvents codec beside cloudevents-sdk
+//! - [`delivery`]: the engine over the in-memory bus
 //! - [`compare`]: ratios of interleaved pairs, and the rule by which a budget is missed
 //! - [`contenders`], [`server`]: what is measured, each a process of its own
 //! - [`load`], [`generator`], [`sink`]: where requests come from and where spans go
@@ -10,6 +11,7 @@
 mod codec;
 mod compare;
 mod contenders;
+mod delivery;
 mod error;
 mod generator;
 mod http;
@@ -39,6 +41,7 @@ Names:
   memory        Resident memory, idle and loaded
   instructions  Instructions per request, counted by callgrind
   codec         The CloudEvents codec beside cloudevents-sdk
+  delivery      The engine over the in-memory bus
 ";
 
 /// A bench by what it gives.
@@ -97,6 +100,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Bench>, lexopt::Error> 
         Some("memory") => Bench::Servers(memory::run),
         Some("instructions") => Bench::Servers(instructions::run),
         Some("codec") => Bench::Library(codec::run),
+        Some("delivery") => Bench::Library(delivery::run),
         _ => return Err(Value(name).unexpected()),
     };
     match arguments.next()? {
