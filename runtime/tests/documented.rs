@@ -45,6 +45,11 @@ fn each_variable_that_is_read_is_documented_and_no_other() {
     ];
     let mut read = read(&exporting);
     read.append(&mut self::read(&[]));
+    if cfg!(feature = "tls") {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://localhost:4318");
+        let behind_tls: Vec<_> = exporting.into_iter().chain([endpoint]).collect();
+        read.append(&mut self::read(&behind_tls));
+    }
     let documented = documented(&text);
     let missing: Vec<_> = read.difference(&documented).collect();
     let idle: Vec<_> = documented.difference(&read).collect();

@@ -64,15 +64,16 @@ fn callers_wait_in_the_queue_and_no_more_than_fit() {
         ("max_queue_wait", "10s"),
     ]);
     let mut first = process.connect();
-    first.send("GET /wait/1200 HTTP/1.1\r\nHost: f\r\n\r\n");
+    first.send("GET /wait/4000 HTTP/1.1\r\nHost: f\r\n\r\n");
     process.wait_for("a call inside", |process| {
         process.get("/_/ready").status == 429
     });
     let mut second = process.connect();
     second.send("GET /status/201 HTTP/1.1\r\nHost: f\r\n\r\n");
     process.wait_for("a full queue", |process| {
-        process.get("/status/202").status == 429
+        process.metric("openfaas_calls_queued") == Some(1.0)
     });
+    assert_eq!(process.get("/status/202").status, 429);
     assert_eq!(first.reply().expect("an answer").status, 200);
     assert_eq!(second.reply().expect("an answer").status, 201);
 }
