@@ -44,6 +44,8 @@ pub struct Reader {
     environment: Vec<(String, String)>,
     /// What is read as something else, such as a port that is taken on a machine that runs tests.
     replaced: Vec<(String, String)>,
+    /// Programs that are not there: commands with them are passed over, and what stands for their output too.
+    missing: Vec<String>,
 }
 
 /// A program that stays.
@@ -98,7 +100,15 @@ impl Reader {
             folder: folder.to_owned(),
             environment: Vec::new(),
             replaced: Vec::new(),
+            missing: Vec::new(),
         }
+    }
+
+    /// Does not have this program.
+    #[must_use]
+    pub fn without(mut self, program: &str) -> Self {
+        self.missing.push(program.to_owned());
+        self
     }
 
     /// Has this environment variable.
@@ -124,7 +134,17 @@ impl Reader {
         let mut folder = self.folder.clone();
         let mut printed = Printed::Whole(String::new());
         let mut terminal = None;
+        let mut passed_over = false;
         for block in blocks(&markdown) {
+            if block.purpose != "output" {
+                passed_over = self
+                    .missing
+                    .iter()
+                    .any(|program| block.text.contains(program.as_str()));
+            }
+            if passed_over {
+                continue;
+            }
             let place = format!("{guide}:{}", block.line);
             let text = self
                 .replaced

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -56,6 +57,13 @@ pub fn program() -> &'static Path {
             .next_back();
         program.expect("cargo names the program")
     })
+}
+
+/// A port that nobody listens on now, and that the system gives to nobody who asks for any: below 32768.
+pub fn free_port() -> u16 {
+    let first = 15_000 + u16::try_from(std::process::id() % 15_000).unwrap();
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (first..32_768).find(free).unwrap()
 }
 
 impl Runner {

@@ -1,10 +1,8 @@
 //! The guides, followed step by step.
 
-use std::net::TcpListener;
-
 use openfaas_tests::guide::Reader;
 use openfaas_tests::handler::{compiling, copy_tree_of_git};
-use openfaas_tests::runner::program;
+use openfaas_tests::runner::{free_port, program};
 use openfaas_tests::tools::{needed, repository};
 
 #[test]
@@ -43,11 +41,4 @@ fn whoever_gets_started_gets_to_the_end() {
             format!("openfaas-local --listen 127.0.0.1:{port}\n"),
         )
         .follow("docs/getting-started.md");
-}
-
-/// A port that nobody listens on now, and that the system gives to nobody who asks for any: below 32768.
-fn free_port() -> u16 {
-    let first = 15_000 + u16::try_from(std::process::id() % 15_000).unwrap();
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    (first..32_768).find(free).unwrap()
 }

@@ -95,6 +95,7 @@ impl Common {
         all.extend(spec.env_vars.clone());
         all.extend(wiring.iter().cloned());
         all.extend([
+            ("listen_address".to_owned(), "127.0.0.1".to_owned()),
             ("port".to_owned(), place.port.to_string()),
             ("metrics_port".to_owned(), place.metrics_port.to_string()),
             ("TMPDIR".to_owned(), place.temporary.display().to_string()),
@@ -147,6 +148,7 @@ mod tests {
         assert_eq!(environment["limit"], "5");
         assert_eq!(environment["events_topic"], "orders");
         assert_eq!(environment["port"], "1", "what only the runner knows wins");
+        assert_eq!(environment["listen_address"], "127.0.0.1");
     }
 
     #[test]
