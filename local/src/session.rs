@@ -9,11 +9,8 @@ use std::{
     time::Duration,
 };
 
-use openfaas_delivery::{
-    target::http::{GatewayError, HttpTarget},
-    wiring::WiringError,
-};
-use openfaas_stack::{Stack, StackError, build::Profile};
+use openfaas_delivery::target::http::{GatewayError, HttpTarget};
+use openfaas_stack::{Problem, Report, Stack, StackError, build::Profile};
 use tempfile::TempDir;
 use thiserror::Error;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -92,9 +89,9 @@ pub enum StartError {
     /// The stack file.
     #[error(transparent)]
     Stack(#[from] StackError),
-    /// The wiring of a function.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Wiring(Vec<WiringError>),
+    /// The wiring of a function, each error with its line.
+    #[error("{0}")]
+    Wiring(Report),
     /// A program was given for a function that is not there.
     #[error("--binary {0}: {1} has no function of that name")]
     NoSuchFunction(String, String),
@@ -266,6 +263,11 @@ impl Session {
         }
     }
 
+    /// Waits until what clears up after a runner is gone, which it is not by itself.
+    pub async fn unguarded(&mut self) {
+        self.guard.lost().await;
+    }
+
     /// Finishes what runs, drains the functions, and leaves nothing.
     pub async fn end(self) {
         self.delivery_stop.cancel();
@@ -283,12 +285,6 @@ impl Session {
             server.abort();
         }
         self.gateway.functions.end().await;
-        clear(self.folder, self.guard).await;
-    }
-
-    /// Leaves nothing, at once.
-    pub async fn abandon(self) {
-        self.server.abort();
         clear(self.folder, self.guard).await;
     }
 }
@@ -334,15 +330,23 @@ fn check(stack: &Stack, known: &Known, given: &[(String, PathBuf)]) -> Result<()
             stack.path.display().to_string(),
         ));
     }
-    let errors: Vec<_> = known
-        .specs()
-        .filter_map(|spec| stack::wiring(spec).err())
-        .flatten()
-        .collect();
-    if errors.is_empty() {
+    let problems = stack.functions.iter().flat_map(|function| {
+        let errors = known
+            .get(function.name.as_str())
+            .and_then(|spec| stack::wiring(spec).err());
+        errors.unwrap_or_default().into_iter().map(|error| {
+            let place = function
+                .annotations
+                .get(&error.annotation)
+                .map(|entry| entry.value.span);
+            Problem::error(place.unwrap_or(function.name.span), error.to_string())
+        })
+    });
+    let problems: Vec<_> = problems.collect();
+    if problems.is_empty() {
         Ok(())
     } else {
-        Err(StartError::Wiring(errors))
+        Err(StartError::Wiring(stack.report(problems)))
     }
 }
 

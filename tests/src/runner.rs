@@ -97,7 +97,6 @@ impl Runner {
         runner.collect_output();
         let deadline = Instant::now() + PATIENCE * 5;
         let ready = loop {
-            // The file is written at once, but not in one step.
             let ready = fs::read(&ready_file)
                 .ok()
                 .and_then(|json| serde_json::from_slice::<Value>(&json).ok());

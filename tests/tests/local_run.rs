@@ -218,7 +218,11 @@ fn what_cannot_be_run_is_one_sentence_and_exit_code_1() {
         "provider: {{name: openfaas}}\nfunctions:{STACK}    annotations: {{topic: t, events.order: x}}\n"
     );
     fs::write(folder.path().join("stack.yml"), wrong).unwrap();
-    assert!(refused(&["--listen", "127.0.0.1:0"]).contains("events.order"));
+    let wiring = refused(&["--listen", "127.0.0.1:0"]);
+    assert!(
+        wiring.contains("events.order") && wiring.contains("stack.yml:7:"),
+        "{wiring}"
+    );
 }
 
 #[tokio::test]

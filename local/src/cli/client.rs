@@ -18,6 +18,9 @@ use crate::{
     session::with_cause,
 };
 
+/// Where a runner listens unless told otherwise.
+const USUAL: &str = "http://127.0.0.1:8080";
+
 /// Which runner.
 #[derive(Debug, Args)]
 pub(super) struct Where {
@@ -27,7 +30,7 @@ pub(super) struct Where {
         short = 'g',
         value_name = "URL",
         env = "OPENFAAS_URL",
-        default_value = "http://127.0.0.1:8080"
+        default_value = USUAL
     )]
     gateway: String,
     /// The file that holds the user of the gateway's API, if it asks for one
@@ -85,8 +88,13 @@ impl Where {
             (Some(user), Some(password)) => Some(Credentials::read(user, password)?.header()),
             _ => None,
         };
+        let gateway = if self.gateway.is_empty() {
+            USUAL
+        } else {
+            &self.gateway
+        };
         Ok(Client {
-            url: self.gateway.trim_end_matches('/').to_owned(),
+            url: gateway.trim_end_matches('/').to_owned(),
             authorization,
         })
     }

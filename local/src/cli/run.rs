@@ -1,6 +1,6 @@
 //! The functions are built, started and served until a signal comes.
 
-use std::{path::Path, process::ExitCode};
+use std::{io, path::Path, process::ExitCode};
 
 use serde_json::json;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -18,7 +18,7 @@ pub(super) async fn run(options: Run) -> Done {
     let console = Console::of_stdout();
     let stack = session::stack_file(options.yaml.clone(), Path::new("."))?;
     let ready_file = options.ready_file.clone();
-    let session = Session::open(options.session(stack)?, console.clone()).await?;
+    let mut session = Session::open(options.session(stack)?, console.clone()).await?;
     console.line(&format!(
         "gateway  http://{}",
         reachable(session.gateway.address)
@@ -30,12 +30,16 @@ pub(super) async fn run(options: Run) -> Done {
         starts = session.start() => {
             table::print(&console, &session.stack, &session.gateway, &starts);
             if let Some(file) = &ready_file {
-                std::fs::write(file, ready(&session, &starts))?;
+                write_at_once(file, &ready(&session, &starts))?;
             }
             tokio::select! {
                 biased;
                 () = signals.wait() => {}
                 () = show(&console, logs) => {}
+                () = session.unguarded() => {
+                    let lost = "the process that clears up after this one was ended by somebody";
+                    console.line(&console.style.paint(Colour::Red, lost));
+                }
             }
         }
     }
@@ -59,6 +63,14 @@ async fn end(session: Session, signals: &mut Signals) -> Done {
         () = session.end() => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file that somebody waits for: it is there with all that is in it, or not.
+fn write_at_once(path: &Path, text: &str) -> io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".fresh");
+    std::fs::write(&fresh, text)?;
+    std::fs::rename(fresh, path)
 }
 
 /// What the ready file holds.

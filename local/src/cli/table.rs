@@ -1,6 +1,6 @@
 //! The table of functions that a run begins with.
 
-use openfaas_stack::Stack;
+use openfaas_stack::{Stack, lint};
 
 use crate::{
     gateway::{Gateway, reachable},
@@ -49,6 +49,14 @@ pub(super) fn print(
             );
             console.note(&spec.service, &how);
         }
+    }
+    let remarks = lint::check(stack).len();
+    if remarks > 0 {
+        let said = format!(
+            "{remarks} remarks about {}: see `openfaas-local doctor`",
+            stack.path.display()
+        );
+        console.line(&style.paint(Colour::Yellow, &said));
     }
     console.line("");
 }

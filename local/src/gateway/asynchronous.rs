@@ -3,7 +3,15 @@
 //! It is accepted with 202 while the queue has room, tried until its answer needs no retry or its attempts are used up, and
 //! the last answer goes to the address of `X-Callback-Url`.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     body::{Body, to_bytes},
@@ -58,6 +66,8 @@ pub struct Queue {
     tasks: TaskTracker,
     /// Ends the waiting for retries.
     stop: CancellationToken,
+    /// How many calls did not see their retry for that.
+    given_up: Arc<AtomicUsize>,
 }
 
 /// One call of the queue.
@@ -88,16 +98,16 @@ impl Queue {
             running: Arc::new(Semaphore::new(RUNNING)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            given_up: Arc::default(),
         }
     }
 
     /// Finishes the calls that run, gives up those that wait for a retry, and returns how many were given up.
     pub async fn end(&self) -> usize {
         self.tasks.close();
-        let waiting = self.tasks.len();
         self.stop.cancel();
         self.tasks.wait().await;
-        waiting
+        self.given_up.load(Ordering::Relaxed)
     }
 }
 
@@ -194,7 +204,10 @@ impl Job {
             let wait = self.wait_after(&outcome, retries);
             tokio::select! {
                 biased;
-                () = gateway.queue.stop.cancelled() => return,
+                () = gateway.queue.stop.cancelled() => {
+                    gateway.queue.given_up.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
                 () = sleep(wait) => retries += 1,
             }
         };

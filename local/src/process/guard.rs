@@ -94,6 +94,11 @@ impl Guard {
         self.group
     }
 
+    /// Waits until somebody has ended the guard.
+    pub async fn lost(&mut self) {
+        let _ = self.child.wait().await;
+    }
+
     /// Ends what is left in the group, the guard included. The run's folder is the caller's to remove, before.
     pub async fn finish(mut self) {
         let _ = self.pipe.write_all(&[CLEAN]).await;
