@@ -17,8 +17,12 @@ const FOLLOWED: [&str; 4] = [
 ];
 
 /// Commands that a document shows and no test types, and why.
-const SHOWN: [(&str, &str); 5] = [
+const SHOWN: [(&str, &str); 6] = [
     ("cargo xtask ", "it runs this very test"),
+    (
+        "cargo run -- try",
+        "where it is only shown: the README runs it",
+    ),
     (
         "cargo install --path local",
         "tests have the runner on PATH without it",
@@ -28,7 +32,7 @@ const SHOWN: [(&str, &str); 5] = [
         "it is one of these tests",
     ),
     (
-        "cargo run --package openfaas-delivery --example simulate",
+        "cargo run -p openfaas-delivery --example simulate",
         "a test plays the same histories",
     ),
     ("faas-cli up", "it needs a registry and a cluster"),
