@@ -48,6 +48,8 @@ pub(super) struct Away(Mutex<(Time, Time)>);
 pub(super) struct FaultySource {
     inner: Arc<MemorySource<World>>,
     wire: Wire,
+    /// Its engine was told then that it is lost.
+    lost: Mutex<Option<Time>>,
     /// Given out already, and coming again; and what came again, which the bus knows nothing of.
     again: Mutex<(Vec<Message>, Count)>,
 }
@@ -120,6 +122,7 @@ impl Broker for FaultyBroker {
         Ok(FaultySource {
             inner: Arc::new(source),
             wire,
+            lost: Mutex::default(),
             again: Mutex::default(),
         })
     }
@@ -229,8 +232,7 @@ impl FaultySource {
     fn told_lost(&self) {
         let mut book = self.wire.ledger.open();
         book.note(|| format!("broker: {} has lost the subscription", self.wire.owner));
-        let now = book.now;
-        book.owners.entry(self.wire.owner).or_default().lost = Some(now);
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(book.now);
     }
 }
 
@@ -288,11 +290,8 @@ impl Source for FaultySource {
         {
             let mut book = wire.ledger.open();
             let now = book.now;
-            if book
-                .owners
-                .get(&wire.owner)
-                .is_some_and(|watched| watched.lost.is_some_and(|lost| lost < now))
-            {
+            let lost = *self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            if lost.is_some_and(|lost| lost < now) {
                 book.violate(format!(
                     "{} is settled by one who has lost it",
                     position.offset

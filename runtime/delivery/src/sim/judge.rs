@@ -7,7 +7,7 @@ use super::plan::Form;
 use crate::broker::Publication;
 use crate::clock::Time;
 use crate::dead_letter;
-use crate::observe::{Observation, Observer, State, What};
+use crate::observe::{Observation, Observer, What};
 
 /// Watches one run of an engine.
 pub(super) struct Watcher {
@@ -34,9 +34,6 @@ impl Ledger {
                 Short(seen.what)
             )
         });
-        if let What::State(state) = seen.what {
-            return self.state(&mut book, owner, state);
-        }
         let Some(serial) = serial else { return };
         match seen.what {
             What::Received => self.received(&mut book, owner, serial),
@@ -68,13 +65,6 @@ impl Ledger {
                 watched.done.remove(&serial);
             }
             _ => {}
-        }
-    }
-
-    fn state(&self, book: &mut Book, owner: OwnerId, state: State<'_>) {
-        let watched = book.owners.entry(owner).or_default();
-        if state == State::Ready {
-            watched.lost = None;
         }
     }
 
@@ -119,6 +109,8 @@ impl Ledger {
         if watched.in_flight.contains_key(&serial) {
             wrong.push(format!("#{serial} is in two calls at once"));
         }
+        // What an earlier call was told, and the engine had no use for, says nothing of this one.
+        watched.given.remove(&serial);
         watched.in_flight.insert(serial, 0);
         let others = watched.in_flight.len() > 1;
         if others

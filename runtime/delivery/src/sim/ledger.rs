@@ -105,8 +105,6 @@ pub(super) struct Watched {
     /// The last answers: whose, and whether they were retries.
     pub(super) answers: VecDeque<(Serial, bool)>,
     pub(super) sick_since: Option<Time>,
-    /// It was told then that the subscription is lost.
-    pub(super) lost: Option<Time>,
     /// What was pending when it began; it holds that on top of its limits.
     pub(super) inherited: usize,
 }

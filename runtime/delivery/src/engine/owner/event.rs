@@ -88,9 +88,9 @@ pub(super) struct Letter {
 }
 
 impl Held {
-    /// Whether something is being stored or settled for it.
+    /// Whether something is being stored or settled for it, or was asked for without an answer: it may be settled already.
     pub(super) fn is_settling(&self) -> bool {
-        matches!(&self.phase, Phase::Finishing(finish) if finish.busy)
+        matches!(&self.phase, Phase::Finishing(finish) if finish.busy || finish.failures > 0)
     }
 
     /// Whether it can be called now, if it is its turn.

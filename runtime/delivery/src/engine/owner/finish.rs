@@ -130,7 +130,8 @@ impl Owner {
         if !self.logs[held.log].is_complete() {
             return;
         }
-        let (index, position) = (held.subscription, held.message.position.clone());
+        let (index, log) = (held.subscription, held.log);
+        let position = held.message.position.clone();
         let Phase::Finishing(finish) = &mut held.phase else {
             return;
         };
@@ -156,7 +157,10 @@ impl Owner {
         }
         let next = match publication {
             Some(publication) => Output::Publish(id, self.numbered(id, publication)),
-            None => Output::Settle(id, index, position),
+            None => {
+                self.logs[log].settles += 1;
+                Output::Settle(id, index, position)
+            }
         };
         self.outputs.push_back(next);
     }

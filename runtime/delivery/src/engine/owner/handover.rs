@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Id;
-use super::subscription::{Handover, Log, LogPhase, Phase, Writing};
+use super::subscription::{Asked, Handover, Log, LogPhase, Phase, Writing};
 use super::{Output, Owner, Timer};
 use crate::broker::{Assignment, Position, Record, SourceError};
 use crate::engine::mistake::Mistake;
@@ -62,6 +62,7 @@ impl Owner {
             name: assignment.log,
             phase: LogPhase::Held,
             held: 0,
+            settles: 0,
             handover,
             record,
             writing: if door {
@@ -188,7 +189,11 @@ impl Owner {
         let Some(handover) = &mut log.handover else {
             return;
         };
-        handover.asking = Some((sure, handover.let_go.len()));
+        handover.asking = Some(Asked {
+            held: sure,
+            let_go: handover.let_go.len(),
+            settles: log.settles,
+        });
         self.outputs.push_back(Output::AskPending(
             index,
             log.subscription,
@@ -205,11 +210,17 @@ impl Owner {
         let Some(handover) = &mut log.handover else {
             return;
         };
-        let Some((held, let_go)) = handover.asking.take() else {
+        let Some(Asked {
+            held,
+            let_go,
+            settles,
+        }) = handover.asking.take()
+        else {
             return;
         };
         if let Ok(out) = result {
-            if out <= held {
+            // What was settled since then is out no more, and would pass for one that came back.
+            if out <= held && settles == log.settles {
                 handover.let_go.clear();
             }
             let missing = out.saturating_sub(held + let_go);

@@ -95,6 +95,8 @@ pub(super) struct Log {
     pub(super) name: Arc<str>,
     pub(super) phase: LogPhase,
     pub(super) held: usize,
+    /// Settles begun, since it was assigned.
+    pub(super) settles: u64,
     /// Messages of an earlier owner that come first.
     pub(super) handover: Option<Handover>,
     /// What a door leaves for the next owner.
@@ -136,8 +138,17 @@ pub(super) struct Handover {
     pub(super) complete: bool,
     /// Newer ones that did not fit and were let go: nothing after them starts before they are back.
     pub(super) let_go: BTreeSet<u64>,
-    /// The broker is being asked how many are out; so many were held, and let go, when it was.
-    pub(super) asking: Option<(usize, usize)>,
+    /// The broker is being asked how many are out; this is what was known when it was.
+    pub(super) asking: Option<Asked>,
+}
+
+/// What was known of a log when the broker was asked how many of its messages are out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) held: usize,
+    pub(super) let_go: usize,
+    /// Settles begun in this log so far.
+    pub(super) settles: u64,
 }
 
 /// Offsets settled last, a bounded number of them.
