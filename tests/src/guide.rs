@@ -44,7 +44,7 @@ pub struct Reader {
     environment: Vec<(String, String)>,
     /// What is read as something else, such as a port that is taken on a machine that runs tests.
     replaced: Vec<(String, String)>,
-    /// Programs that are not there: commands with them are passed over, and what stands for their output too.
+    /// Words of what is not there: commands with them are passed over, and so are lines of output.
     missing: Vec<String>,
 }
 
@@ -104,7 +104,7 @@ impl Reader {
         }
     }
 
-    /// Does not have this program.
+    /// Does not have this program, or what it would have made.
     #[must_use]
     pub fn without(mut self, program: &str) -> Self {
         self.missing.push(program.to_owned());
@@ -162,7 +162,7 @@ impl Reader {
                     printed = Printed::Growing(started.printed.clone());
                     terminal = Some(started);
                 }
-                ("output", _) => printed.assert_holds(&place, &text),
+                ("output", _) => printed.assert_holds(&place, &self.printed_here(&text)),
                 ("file", path) => fs::write(folder.join(path), text).unwrap(),
                 ("from", path) => assert_excerpt(&place, &text, path),
                 (other, _) => panic!("{place}: a block cannot be `{other}`"),
@@ -186,6 +186,13 @@ impl Reader {
         );
         *folder = fs::read_to_string(last).unwrap().trim_end().into();
         stdout.into_owned()
+    }
+
+    /// What of an output is printed where some programs are missing.
+    fn printed_here(&self, output: &str) -> String {
+        let of_the_missing = |line: &str| self.missing.iter().any(|word| line.contains(word));
+        let lines = output.lines().filter(|line| !of_the_missing(line));
+        lines.map(|line| format!("{line}\n")).collect()
     }
 
     fn shell(&self, script: &str, folder: &Path) -> Command {
