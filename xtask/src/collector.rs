@@ -23,9 +23,15 @@ pub(crate) fn install() -> Result<(), String> {
         ));
     };
     let built = project::tools().join("collector").join("otelcol");
-    let place = project::tools().join("bin").join("otelcol");
     let builder = format!("go.opentelemetry.io/collector/cmd/builder@v{VERSION}");
     let config = "tests/collector/builder.yaml";
+    let bin = project::tools().join("bin");
+    fs::create_dir_all(&bin).map_err(|error| {
+        format!(
+            "{missing}: its folder {} cannot be made: {error}",
+            bin.display()
+        )
+    })?;
     println!("setup: go run {builder} --config {config} (takes about a minute, once)");
     let mut build = Command::new(go);
     build
@@ -40,7 +46,6 @@ pub(crate) fn install() -> Result<(), String> {
         ]);
     step::check(&mut build)
         .map_err(|reason| format!("{missing} and its build failed ({reason})"))?;
-    let installed =
-        fs::create_dir_all(project::tools().join("bin")).and_then(|()| fs::rename(&built, &place));
-    installed.map_err(|error| format!("{missing}: {} cannot be moved: {error}", built.display()))
+    fs::rename(&built, bin.join("otelcol"))
+        .map_err(|error| format!("{missing}: {} cannot be moved: {error}", built.display()))
 }
