@@ -28,7 +28,6 @@ use tokio::task::JoinHandle;
 pub use path::{Attempt, Path, Verdict, Visit};
 pub use trail::{Fate, Trail};
 
-use self::deliveries::Deliveries;
 use crate::{process::Functions, stack};
 
 /// Who delivers, as functions and dead letters are told.
@@ -72,8 +71,11 @@ impl Bus {
     ) -> Running {
         let seen = Arc::new((self.trail.clone(), DeliveryMetrics::new(&self.metrics)));
         let engine = Engine::new(self.topics.clone(), target, seen).named(CONNECTOR);
-        let deliveries = Deliveries::new(engine, self.functions.clone());
-        Running(tokio::spawn(deliveries.follow(stop)))
+        Running(tokio::spawn(deliveries::follow(
+            engine,
+            self.functions.clone(),
+            stop,
+        )))
     }
 
     /// Stores an event in a topic.

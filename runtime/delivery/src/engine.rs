@@ -5,6 +5,7 @@
 
 mod budget;
 mod control;
+mod deliveries;
 mod driver;
 mod mistake;
 mod opening;
@@ -17,6 +18,7 @@ use openfaas_cloudevents::Limits;
 
 pub use self::budget::Budget;
 pub use self::control::Control;
+pub use self::deliveries::{Deliveries, Wanted};
 #[cfg(feature = "mistakes")]
 pub use self::mistake::Mistake;
 pub use self::mistake::Planted;

@@ -31,6 +31,8 @@ use crate::call::{Answer, Call, Outcome};
 pub struct HttpTarget {
     client: Client<HttpConnector, Full<Bytes>>,
     way: Way,
+    /// Calls go to the gateway's queue.
+    queued: bool,
     largest: usize,
 }
 
@@ -67,6 +69,12 @@ const IDLE: Duration = Duration::from_secs(10);
 /// How long a function may take to say that it is healthy; a gateway may be waking it.
 const HEALTH: Duration = Duration::from_secs(10);
 
+/// Where a function takes its calls.
+const CALL: &str = "/";
+
+/// Where it says whether it is healthy.
+const HEALTH_CHECK: &str = "/_/health";
+
 /// What is kept of an answer where nothing else is said.
 const LARGEST: usize = 10 << 20;
 
@@ -95,6 +103,15 @@ impl HttpTarget {
         Self::new(Way::Direct(Arc::new(resolve)))
     }
 
+    /// The same, calling by way of the gateway's queue (`/async-function`): what the queue has taken is done, and no
+    /// answer of a function is ever seen.
+    pub fn queued(self) -> Self {
+        Self {
+            queued: true,
+            ..self
+        }
+    }
+
     /// The same, keeping at most so many bytes of an answer's body (10 MiB where nothing is said).
     pub fn with_largest_answer(self, bytes: usize) -> Self {
         Self {
@@ -114,6 +131,7 @@ impl HttpTarget {
         Self {
             client,
             way,
+            queued: false,
             largest: LARGEST,
         }
     }
@@ -121,10 +139,15 @@ impl HttpTarget {
     /// The URL of a path of a function, or why there is none.
     fn uri(&self, namespace: &str, function: &str, path: &str) -> Result<Uri, String> {
         let url = match &self.way {
-            Way::Gateway(base) if namespace.is_empty() => {
-                format!("{base}/function/{function}{path}")
+            Way::Gateway(base) => {
+                let queued = if self.queued && path == CALL {
+                    "async-"
+                } else {
+                    ""
+                };
+                let dot = if namespace.is_empty() { "" } else { "." };
+                format!("{base}/{queued}function/{function}{dot}{namespace}{path}")
             }
-            Way::Gateway(base) => format!("{base}/function/{function}.{namespace}{path}"),
             Way::Direct(resolve) => {
                 let gone = || format!("no function {function} is there");
                 format!("{}{path}", resolve(namespace, function).ok_or_else(gone)?)
@@ -184,7 +207,7 @@ impl HttpTarget {
 
 impl Target for HttpTarget {
     async fn call(&self, call: Call) -> Outcome {
-        let uri = match self.uri(&call.namespace, &call.function, "/") {
+        let uri = match self.uri(&call.namespace, &call.function, CALL) {
             Ok(uri) => uri,
             Err(reason) => return Outcome::Refused(reason),
         };
@@ -198,7 +221,7 @@ impl Target for HttpTarget {
     }
 
     async fn healthy(&self, namespace: &str, function: &str) -> bool {
-        let Ok(uri) = self.uri(namespace, function, "/_/health") else {
+        let Ok(uri) = self.uri(namespace, function, HEALTH_CHECK) else {
             return false;
         };
         let mut request = Request::new(Full::default());

@@ -318,3 +318,28 @@ fn a_gateway_that_cannot_be_called_is_refused_with_a_remedy() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn a_queued_call_goes_to_the_gateways_queue_and_its_health_check_to_the_function() {
+    let mut server = Server::start(Then::Answer(
+        "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n",
+    ))
+    .await;
+    let target = HttpTarget::gateway(&server.url).unwrap().queued();
+    let outcome = target.call(call(Payload::One(order()))).await;
+    assert!(
+        matches!(verdict(&outcome), Verdict::Done { .. }),
+        "{outcome:?}"
+    );
+    let request = server.request().await;
+    assert!(
+        request.starts_with("POST /async-function/order/ HTTP/1.1\r\n"),
+        "{request}"
+    );
+    target.healthy("", "order").await;
+    let request = server.request().await;
+    assert!(
+        request.starts_with("GET /function/order/_/health HTTP/1.1\r\n"),
+        "{request}"
+    );
+}
