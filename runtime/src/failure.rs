@@ -15,7 +15,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// Every [`std::error::Error`] becomes a retry by `?`: what an author did not judge is worth another attempt.
 ///
-/// Over HTTP a retry is 503 with `Retry-After`, a rejection is 422; the reason is the answer's text.
+/// Over HTTP a retry is 503 with `Retry-After` (and `X-Delivery-Wait: back-off` where it names no time), a rejection is 422;
+/// the reason is the answer's text.
 pub struct Failure(Box<Inner>);
 
 #[derive(Debug)]

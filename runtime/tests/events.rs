@@ -5,9 +5,15 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
+use openfaas_cloudevents::Limits;
+use openfaas_delivery::{
+    answer::{Rules, Verdict},
+    call::{Answer, Outcome},
+    wiring::Codes,
+};
 use openfaas_runtime::{
     BoxError, Config, Context, Data, Event, Failure, Function, Reply, State,
     axum::http::{Method, Request, StatusCode},
@@ -115,8 +121,40 @@ async fn a_retry_is_503_with_retry_after_and_unmarked() {
     let reply = testing::call(Function::event(busy), order(3)).await;
     assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(header(&reply, "retry-after"), Some("2"));
+    assert_eq!(header(&reply, "x-delivery-wait"), None);
     assert_eq!(header(&reply, "x-openfaas-internal"), None);
     assert_eq!(reply.text(), "the bank is busy");
+}
+
+/// The wait that delivery takes from what a function answers, where `codes` makes no retry of a 503.
+async fn wait_of(failure: fn() -> Failure) -> Option<Duration> {
+    let fails = move |_: Event<Order>| std::future::ready(Err::<(), _>(failure()));
+    let reply = testing::call(Function::event(fails), order(3)).await;
+    assert!(header(&reply, "retry-after").is_some());
+    let answer = Answer::new(
+        reply.status(),
+        reply.headers().clone(),
+        reply.body().to_vec(),
+    );
+    let rules = Rules {
+        codes: &Codes::parse("404").unwrap(),
+        replies: false,
+        limits: &Limits::default(),
+    };
+    match Verdict::of(&Outcome::Answered(answer), &rules, SystemTime::now()) {
+        Verdict::Retry { after, .. } => after,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn delivery_knows_a_retry_and_whether_it_names_a_time() {
+    let no_time = || Failure::retry();
+    let at_once = || Failure::retry().after(Duration::ZERO);
+    let later = || Failure::retry().after(Duration::from_secs(7));
+    assert_eq!(wait_of(no_time).await, None);
+    assert_eq!(wait_of(at_once).await, Some(Duration::ZERO));
+    assert_eq!(wait_of(later).await, Some(Duration::from_secs(7)));
 }
 
 #[tokio::test]

@@ -2,16 +2,22 @@
 
 use axum::body::Body;
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use openfaas_cloudevents::{Event, http::encode_batch, http::encode_binary};
-use openfaas_delivery::batch::BatchAnswer;
+use openfaas_delivery::{
+    answer::{BACK_OFF, WAIT},
+    batch::BatchAnswer,
+};
 
 use crate::Failure;
 
 /// Longest reason that an answer carries, in bytes.
 const REASON: usize = 2048;
+
+/// With it a retry names no time.
+const DELIVERY_WAIT: HeaderName = HeaderName::from_static(WAIT);
 
 /// 204 without replies, 200 with: one in binary mode, several as a batch.
 pub(super) fn replied(replies: &[Event]) -> Response<Body> {
@@ -30,17 +36,22 @@ pub(super) fn replied(replies: &[Event]) -> Response<Body> {
     }
 }
 
-/// 503 with `Retry-After` for a retry, 422 for a rejection. A retry that names no time says 0: whenever the sender's
-/// back-off says.
+/// 503 with `Retry-After` for a retry, 422 for a rejection. A retry that names no time says 0, and beside it that the wait
+/// is the sender's back-off.
 pub(super) fn failed(failure: &Failure) -> Response<Body> {
     if failure.is_rejection() {
         return rejected(failure.reason());
     }
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, failure.reason());
-    let seconds = failure.retry_after().map_or(0, |wait| {
-        wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-    });
-    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    let headers = response.headers_mut();
+    let seconds = match failure.retry_after() {
+        Some(wait) => wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+        None => {
+            headers.insert(DELIVERY_WAIT, HeaderValue::from_static(BACK_OFF));
+            0
+        }
+    };
+    headers.insert(RETRY_AFTER, seconds.into());
     response
 }
 

@@ -25,7 +25,7 @@ pub enum Verdict {
     },
     /// It asks to be called again with this event. Costs an attempt.
     Retry {
-        /// The wait it asked for, not yet clamped; `None` where it named none, or nought: whenever back-off says.
+        /// The wait it asked for, not yet clamped; `None` where it named none: whenever back-off says.
         after: Option<Duration>,
         /// For the log and, after the last attempt, the dead letter.
         reason: String,
@@ -75,6 +75,13 @@ pub struct Rules<'a> {
 /// The type of a reply that was no CloudEvent.
 pub const REPLY_TYPE: &str = "openfaas.reply";
 
+/// Beside a Retry-After of 0: the function asks for a retry and names no time, so the wait is drawn as after any other
+/// answer. Retry-After is there because it makes a 503 a retry whatever `codes` says.
+pub const WAIT: &str = "x-delivery-wait";
+
+/// Its value.
+pub const BACK_OFF: &str = "back-off";
+
 /// Who gave an answer that is not the function's own: `X-OpenFaaS-Internal`.
 pub const INTERNAL: &str = "x-openfaas-internal";
 
@@ -86,32 +93,27 @@ impl Verdict {
     pub fn of(outcome: &Outcome, rules: &Rules<'_>, now: SystemTime) -> Self {
         match Unavailable::of(outcome, now) {
             Ok(answer) => Self::of_answer(answer, rules, now),
-            Err(Silence::TimedOut) => Self::of_status(
-                504,
-                None,
-                "no answer by the deadline".to_owned(),
-                rules.codes,
-            ),
+            Err(Silence::TimedOut) => {
+                let reason = "no answer by the deadline".to_owned();
+                Self::of_status(504, false, None, reason, rules.codes)
+            }
             Err(Silence::Unavailable(unavailable)) => Self::Unavailable(unavailable),
         }
     }
 
-    /// Judges a status alone, with the wait that came with it.
+    /// Judges a status alone, with the wait that came with it. `retry`: it is one whatever `codes` says.
     pub(crate) fn of_status(
         status: u16,
+        retry: bool,
         after: Option<Duration>,
         reason: String,
         codes: &Codes,
     ) -> Self {
-        let asked_for = status == 503 && after.is_some();
         match status {
             200..=299 => Self::Done {
                 replies: Vec::new(),
             },
-            _ if asked_for || codes.contains(status) => Self::Retry {
-                after: after.filter(|wait| !wait.is_zero()),
-                reason,
-            },
+            _ if retry || codes.contains(status) => Self::Retry { after, reason },
             _ => Self::Reject { reason },
         }
     }
@@ -121,12 +123,10 @@ impl Verdict {
         if matches!(status, 200 | 201) && rules.replies {
             return replies(answer, rules.limits);
         }
-        Self::of_status(
-            status,
-            retry_after(&answer.headers, now),
-            said(answer),
-            rules.codes,
-        )
+        let after = retry_after(&answer.headers, now);
+        let retry = status == 503 && after.is_some();
+        let after = after.filter(|_| answer.header(WAIT) != Some(BACK_OFF));
+        Self::of_status(status, retry, after, said(answer), rules.codes)
     }
 }
 

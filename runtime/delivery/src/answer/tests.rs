@@ -118,12 +118,22 @@ fn a_retry_says_when_and_why() {
 }
 
 #[test]
-fn a_retry_after_of_nought_leaves_the_wait_to_back_off() {
-    let verdict = of(answer(503, &[TEXT, ("retry-after", "0")], ""));
-    assert!(
-        matches!(verdict, Verdict::Retry { after: None, .. }),
-        "{verdict:?}"
-    );
+fn a_retry_after_of_nought_is_a_wait_unless_the_answer_leaves_it_to_back_off() {
+    let nought = ("retry-after", "0");
+    for (headers, expected) in [
+        ([TEXT, nought].as_slice(), Some(Duration::ZERO)),
+        (&[TEXT, nought, (WAIT, BACK_OFF)], None),
+        (&[TEXT, nought, (WAIT, "soon")], Some(Duration::ZERO)),
+    ] {
+        for codes in ["503", "404"] {
+            let outcome = Outcome::Answered(answer(503, headers, ""));
+            let verdict = judge(&outcome, &Codes::parse(codes).unwrap(), true);
+            let Verdict::Retry { after, .. } = verdict else {
+                panic!("{headers:?} {codes}: {verdict:?}");
+            };
+            assert_eq!(after, expected, "{headers:?} {codes}");
+        }
+    }
 }
 
 #[test]

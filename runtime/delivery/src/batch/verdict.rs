@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use openfaas_cloudevents::{Event, json};
 
 use super::wire::{BatchAnswer, Entry};
-use crate::answer::{Rules, Silence, Unavailable, Verdict, retry_after};
+use crate::answer::{BACK_OFF, Rules, Silence, Unavailable, Verdict, retry_after};
 use crate::call::{Answer, Outcome};
 
 /// What becomes of a batch after a call.
@@ -144,7 +144,9 @@ fn verdict(status: u16, entry: Entry, rules: &Rules<'_>) -> Verdict {
         _ => format!("answered {}", entry.status),
     };
     let (200 | 201, true, Some(events)) = (status, rules.replies, entry.events) else {
-        return Verdict::of_status(status, after, reason, rules.codes);
+        let retry = status == 503 && after.is_some();
+        let after = after.filter(|_| entry.wait.as_deref() != Some(BACK_OFF));
+        return Verdict::of_status(status, retry, after, reason, rules.codes);
     };
     let replies: Result<Vec<Event>, _> = events
         .iter()

@@ -1,10 +1,13 @@
 //! The 207 on the wire: `{"results":[{"status":204},{"status":503,"retryAfter":5,"error":"…"}]}`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use openfaas_cloudevents::{Error, Event, json};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use crate::answer::BACK_OFF;
 
 /// The body of a 207.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct Entry {
         serialize_with = "seconds"
     )]
     pub retry_after: Option<f64>,
+    /// `back-off` beside a `retryAfter` of 0, as [`WAIT`](crate::answer::WAIT) is beside a Retry-After of 0: no wait is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Cow<'static, str>>,
     /// Why, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -49,6 +55,7 @@ impl Entry {
             status,
             events: None,
             retry_after: None,
+            wait: None,
             error: None,
         }
     }
@@ -73,11 +80,11 @@ impl Entry {
         })
     }
 
-    /// Again, after a while: 503.
+    /// Again, after a while, whatever `codes` says: 503. Without a wait that is the sender's back-off.
     pub fn retry(after: Option<Duration>, error: impl Into<String>) -> Self {
-        let retry_after = after.map(|after| after.as_secs_f64());
         Self {
-            retry_after,
+            retry_after: Some(after.unwrap_or_default().as_secs_f64()),
+            wait: after.is_none().then_some(Cow::Borrowed(BACK_OFF)),
             error: Some(error.into()),
             ..Self::new(503)
         }

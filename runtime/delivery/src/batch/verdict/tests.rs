@@ -200,22 +200,22 @@ fn a_broken_reply_is_a_retry_and_holds_its_followers() {
 }
 
 #[test]
-fn a_retry_with_a_wait_is_one_whatever_the_codes_say() {
-    let body = r#"{"results":[{"status":503,"retryAfter":2}]}"#;
-    let BatchVerdict::Settled(verdicts) = judge(&[""], Outcome::Answered(answer(207, body)), "404")
-    else {
+fn a_retry_with_a_retry_after_is_one_whatever_the_codes_say() {
+    let body = r#"{"results":[{"status":503,"retryAfter":2},{"status":503,"retryAfter":0},
+        {"status":503,"retryAfter":0,"wait":"back-off"}]}"#;
+    let outcome = Outcome::Answered(answer(207, body));
+    let BatchVerdict::Settled(verdicts) = judge(&["", "", ""], outcome, "404") else {
         panic!()
     };
-    assert!(
-        matches!(
-            &verdicts[0],
-            EventVerdict::Tried {
-                verdict: Verdict::Retry { .. },
-                ..
-            }
-        ),
-        "{verdicts:?}"
-    );
+    let after = verdicts.iter().map(|verdict| match verdict {
+        EventVerdict::Tried {
+            verdict: Verdict::Retry { after, .. },
+            ..
+        } => *after,
+        other => panic!("{other:?}"),
+    });
+    let expected = [Some(Duration::from_secs(2)), Some(Duration::ZERO), None];
+    assert_eq!(after.collect::<Vec<_>>(), expected);
 }
 
 #[test]
