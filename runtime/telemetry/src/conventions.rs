@@ -52,20 +52,7 @@ pub struct ClientCall<'a> {
     pub function: &'a str,
 }
 
-/// What is done with a message or a batch of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// It is handed to the broker.
-    Send,
-    /// It is fetched from the broker.
-    Receive,
-    /// Its consumer works on it.
-    Process,
-    /// The broker is told that it is done.
-    Settle,
-}
-
-/// A message at a broker, or a batch of them.
+/// A message on its way to a function, or a batch of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessageFacts<'a> {
     /// `nats`, `kafka`, or `memory`.
@@ -73,9 +60,9 @@ pub struct MessageFacts<'a> {
     /// Topic or subject.
     pub destination: &'a str,
     /// Consumer group or durable.
-    pub group: Option<&'a str>,
-    /// The partition, where the broker has any.
-    pub partition: Option<&'a str>,
+    pub group: &'a str,
+    /// Who is called with it.
+    pub function: &'a str,
     /// The message's id.
     pub id: Option<&'a str>,
     /// What all messages of one conversation share.
@@ -84,6 +71,8 @@ pub struct MessageFacts<'a> {
     pub body_size: Option<usize>,
     /// How many messages, when it is a batch.
     pub batch: Option<usize>,
+    /// Which attempt at a single message this is, from 1.
+    pub attempt: Option<u32>,
 }
 
 // === impl Telemetry ===
@@ -187,31 +176,25 @@ impl Telemetry {
         span
     }
 
-    /// The span of something done with a message. The parent of [`Operation::Process`] is taken to be on the other
-    /// side of the broker.
-    pub fn message_span(
-        &self,
-        operation: Operation,
-        parent: Option<&TraceContext>,
-        message: &MessageFacts<'_>,
-    ) -> Span {
-        let (name, kind) = (operation.name(), operation.kind());
-        let remote = operation == Operation::Process;
-        let mut span = self.start_span(kind, parent, remote, || {
-            format!("{name} {}", message.destination).into()
+    /// The span of one attempt to have a message, or a batch of them, processed by a function: `process orders`. `parent` is
+    /// where the message was made; a batch has none, and is linked to where its messages were.
+    pub fn process_span(&self, parent: Option<&TraceContext>, message: &MessageFacts<'_>) -> Span {
+        let mut span = self.start_span(Kind::Consumer, parent, true, || {
+            format!("process {}", message.destination).into()
         });
         if !span.is_recording() {
             return span;
         }
-        span.attribute("messaging.system", message.system);
-        span.attribute("messaging.operation.name", name);
-        span.attribute("messaging.operation.type", name);
-        span.attribute("messaging.destination.name", message.destination);
         for (key, value) in [
-            ("messaging.consumer.group.name", message.group),
-            ("messaging.destination.partition.id", message.partition),
+            ("messaging.system", Some(message.system)),
+            ("messaging.operation.name", Some("process")),
+            ("messaging.operation.type", Some("process")),
+            ("messaging.destination.name", Some(message.destination)),
+            ("messaging.consumer.group.name", Some(message.group)),
             ("messaging.message.id", message.id),
             ("messaging.message.conversation_id", message.conversation_id),
+            ("faas.invoked_name", Some(message.function)),
+            ("faas.invoked_provider", Some("openfaas")),
         ] {
             if let Some(value) = value {
                 span.attribute(key, value);
@@ -222,6 +205,9 @@ impl Telemetry {
         }
         if let Some(count) = message.batch {
             span.attribute("messaging.batch.message_count", count);
+        }
+        if let Some(attempt) = message.attempt {
+            span.attribute("openfaas.delivery.attempt", attempt);
         }
         span
     }
@@ -248,6 +234,11 @@ impl Span {
         self.status(status, 400);
     }
 
+    /// What became of the message or the batch of a [`process_span`](Telemetry::process_span): few different words.
+    pub fn outcome(&mut self, outcome: &'static str) {
+        self.attribute("openfaas.delivery.outcome", outcome);
+    }
+
     fn status(&mut self, status: u16, error_from: u16) {
         if !self.is_recording() {
             return;
@@ -259,7 +250,7 @@ impl Span {
     }
 }
 
-// === impl Trigger, EventFacts, Operation ===
+// === impl Trigger, EventFacts ===
 
 impl Trigger {
     /// As `faas.trigger` has it.
@@ -285,25 +276,6 @@ impl EventFacts<'_> {
         span.attribute("cloudevents.event_type", self.ty);
         if let Some(subject) = self.subject {
             span.attribute("cloudevents.event_subject", subject);
-        }
-    }
-}
-
-impl Operation {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Send => "send",
-            Self::Receive => "receive",
-            Self::Process => "process",
-            Self::Settle => "settle",
-        }
-    }
-
-    fn kind(self) -> Kind {
-        match self {
-            Self::Send => Kind::Producer,
-            Self::Process => Kind::Consumer,
-            Self::Receive | Self::Settle => Kind::Client,
         }
     }
 }

@@ -60,7 +60,7 @@ mod tracestate;
 
 pub use config::{Config, ConfigError, Propagators};
 pub use context::{BAGGAGE, SpanId, TRACEPARENT, TRACESTATE, TraceContext, TraceFlags, TraceId};
-pub use conventions::{ClientCall, EventFacts, MessageFacts, Operation, Trigger};
+pub use conventions::{ClientCall, EventFacts, MessageFacts, Trigger};
 pub use otlp::attribute::Value;
 pub use scope::{CallId, Scope, Scoped};
 pub use span::{Kind, Span};

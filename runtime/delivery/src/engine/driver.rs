@@ -9,9 +9,10 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use super::budget::Share;
 use super::control::Said;
 use super::owner::{CallId, Input, Output, Owner, Settings};
+use super::spans::Spans;
 use super::{Control, Ended, Engine};
 use crate::broker::{Broker, Codec, Position, Source, SourceEvent};
-use crate::call::{Call, Outcome};
+use crate::call::{Call, Outcome, Payload};
 use crate::clock::{Clock, Random, Time};
 use crate::observe::Observer;
 use crate::target::Target;
@@ -25,6 +26,7 @@ pub(super) struct Driver<B: Broker, T, O, C> {
     settings: Settings,
     owner: Owner,
     share: Share,
+    spans: Spans,
     drain_timeout: Duration,
     subscriptions: Vec<Slot<B::Source>>,
     work: FuturesUnordered<BoxFuture<'static, Done<B::Source>>>,
@@ -68,12 +70,14 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
         let codec = Arc::clone(&engine.broker) as Arc<dyn Codec>;
         let observer = Arc::clone(&engine.observer) as Arc<dyn Observer>;
         let owner = Owner::new(settings.clone(), codec, observer, random, share.bytes());
+        let spans = Spans::new(engine.tracer.clone(), &settings.wiring);
         let work = FuturesUnordered::new();
         Self {
             engine,
             settings,
             owner,
             share,
+            spans,
             drain_timeout,
             subscriptions,
             work,
@@ -151,7 +155,12 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
     fn heard(&mut self, done: Done<B::Source>) -> Option<Input> {
         match done {
             Done::Nothing => None,
-            Done::Told(input) => Some(input),
+            Done::Told(input) => {
+                if let Input::Called(id, outcome, _) = &input {
+                    self.spans.ended(*id, outcome);
+                }
+                Some(input)
+            }
             Done::Progressed(index) => {
                 self.subscriptions[index].progressing = false;
                 None
@@ -225,6 +234,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
                 }
             }
             Output::Call(id, call) => self.call(id, call),
+            Output::Judged(id, fate) => self.spans.judged(id, fate),
             Output::AskHealth => self.ask_health(),
             Output::Publish(id, publication) => {
                 let broker = Arc::clone(&self.engine.broker);
@@ -278,7 +288,10 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
         }));
     }
 
-    fn call(&self, id: CallId, call: Call) {
+    fn call(&mut self, id: CallId, mut call: Call) {
+        self.spans.begin(id, &mut call);
+        let one = matches!(call.payload, Payload::One(_));
+        let span = call.trace.clone().filter(|_| one && self.settings.traced);
         let (target, clock) = (
             Arc::clone(&self.engine.target),
             Arc::clone(&self.engine.clock),
@@ -290,7 +303,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
                 outcome = target.call(call) => outcome,
                 () = clock.sleep_until(deadline) => Outcome::TimedOut,
             };
-            Done::Told(Input::Called(id, outcome))
+            Done::Told(Input::Called(id, outcome, span))
         }));
     }
 

@@ -101,7 +101,10 @@ impl Planted {
 
     /// Whether this one is planted; never without the feature.
     #[cfg(not(feature = "mistakes"))]
-    #[allow(clippy::unused_self)]
+    #[expect(
+        clippy::unused_self,
+        reason = "with the feature it says which one is planted"
+    )]
     pub(super) const fn is(self, _: Mistake) -> bool {
         false
     }

@@ -13,17 +13,24 @@ mod leave;
 mod limits;
 mod start;
 mod subscription;
+mod suspects;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use openfaas_cloudevents::{Event, Limits};
+use openfaas_telemetry::TraceContext;
 
 use self::event::{Held, Id};
+pub(super) use self::finish::trace_of;
 use self::lanes::Lanes;
 use self::subscription::{Log, Subscription};
+use self::suspects::Suspects;
 use super::mistake::Planted;
+use super::spans::Fate;
 use crate::broker::{
     Assignment, Codec, Decoded, Demand, Message, Position, Publication, PublishError, Record,
     SourceError, Stored,
@@ -47,6 +54,8 @@ pub(super) struct Settings {
     pub door: bool,
     /// The longest a call may take.
     pub deadline: Duration,
+    /// Somebody wants to know what follows from each call.
+    pub traced: bool,
     /// A mistake planted for the simulator to find.
     pub planted: Planted,
 }
@@ -68,8 +77,8 @@ pub(super) enum Input {
     Interrupted(usize),
     /// What is held belongs to others.
     Lost(usize),
-    /// A call ended.
-    Called(CallId, Outcome),
+    /// A call ended, and the span that it bore, where it had one of its own.
+    Called(CallId, Outcome, Option<TraceContext>),
     /// Whether the function answers its health check.
     Health(bool),
     /// A publication was stored or not.
@@ -101,6 +110,8 @@ pub(super) enum Output {
     Demand(usize, Demand),
     /// Call the function.
     Call(CallId, Call),
+    /// What follows from a call, if somebody wants to know.
+    Judged(CallId, Fate),
     /// Ask the function for its health.
     AskHealth,
     /// Store a reply or a letter of this event.
@@ -159,23 +170,8 @@ struct Running {
     probe: bool,
     alone: bool,
     started: Time,
-}
-
-/// Events that may be what a function died of, and whether it is well again.
-#[derive(Debug)]
-struct Suspects {
-    /// Lane heads whose own wait is over.
-    ready: BTreeSet<(Time, Id)>,
-    /// None of them runs before.
-    at: Time,
-    /// The function has answered since it last died.
-    well: bool,
-    asking: bool,
-    ask_at: Time,
-    /// Health checks that failed in a row.
-    unwell: u32,
-    /// The one that runs, or whose record is being written: nothing else may.
-    running: Option<Id>,
+    /// Its own span, once it has ended.
+    span: Option<TraceContext>,
 }
 
 /// What a moment is for.
@@ -222,15 +218,7 @@ impl Owner {
             by_position: BTreeMap::new(),
             lanes: Lanes::default(),
             calls: BTreeMap::new(),
-            suspects: Suspects {
-                ready: BTreeSet::new(),
-                at: Time::default(),
-                well: true,
-                asking: false,
-                ask_at: Time::default(),
-                unwell: 0,
-                running: None,
-            },
+            suspects: Suspects::default(),
             timers: BTreeSet::new(),
             outputs,
             next_id: 0,
@@ -254,7 +242,7 @@ impl Owner {
             Input::Revoking(subscription, log) => self.revoking(subscription, &log),
             Input::Interrupted(subscription) => self.interrupted(subscription),
             Input::Lost(subscription) => self.lost(subscription),
-            Input::Called(call, outcome) => self.called(call, outcome),
+            Input::Called(call, outcome, span) => self.called(call, outcome, span),
             Input::Health(well) => self.health(well),
             Input::Published(event, result) => self.published(event, result),
             Input::Settled(event, result) => self.settled(event, result),

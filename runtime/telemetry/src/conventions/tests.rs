@@ -239,34 +239,30 @@ fn a_client_span_names_the_function_and_hides_the_password() {
 }
 
 #[test]
-fn messages_have_the_kinds_of_their_operations() {
+fn an_attempt_at_a_message_says_which_and_what_became_of_it() {
     let telemetry = recording();
+    let origin = TraceContext::new_root(true);
     let message = MessageFacts {
         system: "nats",
         destination: "orders",
-        group: Some("g"),
+        group: "g",
+        function: "order",
         id: Some("7"),
+        conversation_id: Some("c"),
         body_size: Some(1024),
-        batch: Some(3),
-        ..MessageFacts::default()
+        batch: None,
+        attempt: Some(3),
     };
-    for operation in [
-        Operation::Send,
-        Operation::Receive,
-        Operation::Process,
-        Operation::Settle,
-    ] {
-        telemetry.message_span(operation, None, &message).end();
-    }
-    let spans = telemetry.taken();
-    let seen: Vec<_> = spans.iter().map(|span| (&*span.name, span.kind)).collect();
-    let expected = [
-        ("send orders", Kind::Producer),
-        ("receive orders", Kind::Client),
-        ("process orders", Kind::Consumer),
-        ("settle orders", Kind::Client),
-    ];
-    assert_eq!(seen, expected);
+    let mut span = telemetry.process_span(Some(&origin), &message);
+    span.received(503);
+    span.outcome("retry");
+    span.end();
+    let span = only(&telemetry);
+    assert_eq!((&*span.name, span.kind), ("process orders", Kind::Consumer));
+    assert_eq!(
+        (span.parent, span.parent_is_remote),
+        (Some(origin.span_id()), Some(true))
+    );
     let expected = [
         ("messaging.system", "nats"),
         ("messaging.operation.name", "process"),
@@ -274,11 +270,17 @@ fn messages_have_the_kinds_of_their_operations() {
         ("messaging.destination.name", "orders"),
         ("messaging.consumer.group.name", "g"),
         ("messaging.message.id", "7"),
+        ("messaging.message.conversation_id", "c"),
+        ("faas.invoked_name", "order"),
+        ("faas.invoked_provider", "openfaas"),
         ("messaging.message.body.size", "Int(1024)"),
-        ("messaging.batch.message_count", "Int(3)"),
+        ("openfaas.delivery.attempt", "Int(3)"),
+        ("http.response.status_code", "Int(503)"),
+        ("error.type", "503"),
+        ("openfaas.delivery.outcome", "retry"),
     ];
     assert_eq!(
-        attributes(&spans[2]),
+        attributes(&span),
         expected.map(|(key, value)| (key, value.to_owned()))
     );
 }

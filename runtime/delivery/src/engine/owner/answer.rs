@@ -2,20 +2,25 @@
 
 use std::time::Duration;
 
+use openfaas_telemetry::TraceContext;
+
 use super::event::{Id, Phase};
-use super::subscription::{Mode, Probe, SICK_AFTER, Writing};
-use super::{CallId, Owner, Running, Timer};
+use super::subscription::{Mode, Probe, SICK_AFTER};
+use super::{CallId, Output, Owner, Running, Timer};
 use crate::answer::{Rules, State as Silence, Unavailable, Verdict};
 use crate::batch::{BatchVerdict, EventVerdict};
 use crate::call::Outcome;
 use crate::engine::mistake::Mistake;
+use crate::engine::spans::Fate;
 use crate::observe::{State, What};
 
 impl Owner {
-    pub(super) fn called(&mut self, call: CallId, outcome: Outcome) {
-        let Some(running) = self.calls.remove(&call) else {
+    /// A call ended; `span` is the one it bore, where it had one of its own.
+    pub(super) fn called(&mut self, call: CallId, outcome: Outcome, span: Option<TraceContext>) {
+        let Some(mut running) = self.calls.remove(&call) else {
             return;
         };
+        running.span = span;
         let subscription = &mut self.subscriptions[running.subscription];
         subscription.calls -= 1;
         if running.probe {
@@ -35,13 +40,46 @@ impl Owner {
             replies: !self.settings.wiring.replies.is_empty(),
             limits: &limits,
         };
-        if running.events.len() > 1 {
+        let otherwise = if running.events.len() > 1 {
             let events: Vec<_> = running.events.iter().map(|(_, event)| &**event).collect();
             let verdict = BatchVerdict::of(&events, &outcome, &rules, self.wall);
+            let otherwise = match &verdict {
+                BatchVerdict::Settled(_) => Fate::Retry,
+                BatchVerdict::Unavailable(_) => Fate::Unanswered,
+                BatchVerdict::Unsupported { .. } | BatchVerdict::Split { .. } => Fate::Untold,
+            };
             self.batch_called(call, &running, verdict);
+            otherwise
         } else if let Some((id, _)) = running.events.first() {
             let verdict = Verdict::of(&outcome, &rules, self.wall);
+            let otherwise = match &verdict {
+                Verdict::Unavailable(_) => Fate::Unanswered,
+                _ => Fate::Retry,
+            };
             self.one_called(call, &running, *id, status(&outcome), verdict);
+            otherwise
+        } else {
+            return;
+        };
+        if self.settings.traced {
+            let fate = self.fate(&running, otherwise);
+            self.outputs.push_back(Output::Judged(call, fate));
+        }
+    }
+
+    /// What becomes of the events of a call; `otherwise`: of one that waits to be called again.
+    fn fate(&self, running: &Running, otherwise: Fate) -> Fate {
+        let of = |id: &Id| match self.held.get(id).map(|held| &held.phase) {
+            None => Fate::LetGo,
+            Some(Phase::Finishing(finish)) if finish.letter.is_some() => Fate::DeadLetter,
+            Some(Phase::Finishing(_)) => Fate::Done,
+            Some(_) => otherwise,
+        };
+        let mut fates = running.events.iter().map(|(id, _)| of(id));
+        let first = fates.next().unwrap_or(otherwise);
+        match fates.all(|fate| fate == first) {
+            true => first,
+            false => Fate::Mixed,
         }
     }
 
@@ -144,7 +182,7 @@ impl Owner {
             _ => None,
         };
         match verdict {
-            Verdict::Done { replies } => self.reply(id, replies),
+            Verdict::Done { replies } => self.reply(id, replies, running.span.as_ref()),
             Verdict::Reject { reason } => {
                 if let Some(held) = self.held.get_mut(&id) {
                     held.attempts += 1;
@@ -252,11 +290,7 @@ impl Owner {
                 let several = subscription.retried.iter().any(|other| *other != id);
                 if subscription.retried.len() == SICK_AFTER && several {
                     subscription.retried.clear();
-                    let probe = Probe {
-                        at,
-                        step: 0,
-                        running: false,
-                    };
+                    let probe = Probe::first(at, false);
                     subscription.mode = Mode::Sick { probe, until };
                     self.tell(index, None, What::State(State::Sick));
                 }
@@ -300,52 +334,21 @@ impl Owner {
         }
     }
 
-    /// The function died of this event, and of no other: it is charged, and all suspects wait together.
-    fn blame(&mut self, id: Id, reason: &str) {
-        let Some(held) = self.held.get_mut(&id) else {
-            return;
-        };
-        held.suspect = true;
-        held.attempts += 1;
-        held.last = reason.to_owned();
-        let attempts = held.attempts;
-        if attempts >= self.settings.wiring.retry.attempts {
-            return self.bury(
-                id,
-                format!("the function died of it {attempts} times: {reason}"),
-            );
-        }
-        let wait = self.draw(attempts - 1);
-        self.suspects.at = self.now + wait;
-        let index = self.held.get(&id).map_or(0, |held| held.subscription);
-        self.tell(
-            index,
-            self.held.get(&id),
-            What::Waiting {
-                until: self.suspects.at,
-                attempts,
-            },
-        );
-        self.rest(id, Duration::ZERO);
-    }
-
-    /// The function is down or full: one call at once, then one per step. After a death its health is asked instead.
+    /// The function is down or full: one call at once, then one per step. After a death its health is asked instead, and no
+    /// step grows.
     fn down(&mut self, index: usize, probe: bool, died: bool, silence: &Unavailable) {
         let at = self.now;
         let subscription = &mut self.subscriptions[index];
         subscription.limit = subscription.calls.max(1);
+        if died {
+            return;
+        }
         match subscription.mode {
-            Mode::Up if died => return,
             Mode::Up => {
-                let at = at
-                    + silence.after.map_or(Duration::ZERO, |after| {
-                        self.settings.wiring.retry.clamp(after)
-                    });
-                subscription.mode = Mode::Down(Probe {
-                    at,
-                    step: 0,
-                    running: false,
-                });
+                let retry = &self.settings.wiring.retry;
+                let asked = silence.after.map(|after| retry.clamp(after));
+                let at = at + asked.unwrap_or_default();
+                subscription.mode = Mode::Down(Probe::first(at, asked.is_some()));
                 self.tell(index, None, What::State(State::Down(&silence.reason)));
             }
             Mode::Down(step) if probe => {
@@ -365,21 +368,9 @@ impl Owner {
         let at = self.now + self.wait(after, probe.step);
         Probe {
             at,
+            asked: after.is_some(),
             step: probe.step.saturating_add(1),
             running: false,
-        }
-    }
-
-    /// Any answer clears a suspect.
-    fn clear(&mut self, id: Id) {
-        let Some(held) = self.held.get_mut(&id) else {
-            return;
-        };
-        held.suspect = false;
-        let (log, offset) = (held.log, held.message.position.offset);
-        if self.logs[log].clear(offset) && self.settings.door {
-            self.logs[log].writing = Writing::Wanted(0);
-            self.write(log);
         }
     }
 

@@ -15,19 +15,19 @@ use crate::observe::What;
 use crate::reply::{self, Cause};
 
 impl Owner {
-    /// Checks all replies of an answer, then stores them, then settles the input.
-    pub(super) fn reply(&mut self, id: Id, mut replies: Vec<Event>) {
+    /// Checks all replies of an answer, then stores them, then settles the input. `span`: the call's own.
+    pub(super) fn reply(&mut self, id: Id, mut replies: Vec<Event>, span: Option<&TraceContext>) {
         let Some(held) = self.held.get(&id) else {
             return;
         };
         let checked = match self.settings.planted.is(Mistake::PublishBeforeCheck) {
-            true => self.publications(held, replies.clone()),
-            false => self.publications(held, std::mem::take(&mut replies)),
+            true => self.publications(held, replies.clone(), span),
+            false => self.publications(held, std::mem::take(&mut replies), span),
         };
         let replies = match checked {
             Ok(replies) => replies,
             Err(_) if self.settings.planted.is(Mistake::PublishBeforeCheck) => {
-                let one = |reply| self.publications(held, vec![reply]).ok();
+                let one = |reply| self.publications(held, vec![reply], span).ok();
                 replies.into_iter().filter_map(one).flatten().collect()
             }
             Err(reason) => return self.bury(id, reason),
@@ -45,6 +45,7 @@ impl Owner {
         &self,
         held: &Held,
         replies: Vec<Event>,
+        span: Option<&TraceContext>,
     ) -> Result<std::collections::VecDeque<Reply>, String> {
         let Some(event) = held.event.as_deref().filter(|_| !replies.is_empty()) else {
             return Ok(Default::default());
@@ -53,7 +54,7 @@ impl Owner {
         let position = &held.message.position;
         let key = reply::order_key(event, held.message.key.as_deref());
         let cause = Cause::of(event, key.as_deref());
-        let span = trace_of(event);
+        let span = span.cloned().or_else(|| trace_of(event));
         let finished = reply::finish(replies, &cause, wiring, span.as_ref(), |_| None)
             .map_err(|error| error.to_string())?;
         finished
@@ -351,8 +352,8 @@ impl Owner {
     }
 }
 
-/// The span by which an event came.
-pub(super) fn trace_of(event: &Event) -> Option<TraceContext> {
+/// The span that made an event.
+pub(in crate::engine) fn trace_of(event: &Event) -> Option<TraceContext> {
     let parent = event.text("traceparent")?;
     TraceContext::parse(&parent, event.text("tracestate").as_deref())
 }

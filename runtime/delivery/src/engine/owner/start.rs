@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::event::{Held, Id, Phase};
-use super::subscription::{Log, Mode, Phase as Open, Probe, Writing};
+use super::subscription::{Mode, Phase as Open, Probe};
 use super::{Output, Owner, Running, Timer};
 use crate::call::{Call, Payload};
 use crate::engine::mistake::Mistake;
@@ -17,7 +17,7 @@ const SICK_FOR: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// What a subscription may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gate {
+pub(super) enum Gate {
     /// Nothing.
     Shut,
     /// One event alone, to see whether the function answers.
@@ -75,7 +75,7 @@ impl Owner {
         }
     }
 
-    fn gate(&mut self, index: usize) -> Gate {
+    pub(super) fn gate(&mut self, index: usize) -> Gate {
         let now = self.now;
         let subscription = &mut self.subscriptions[index];
         if subscription.phase != Open::Open {
@@ -160,7 +160,7 @@ impl Owner {
     }
 
     /// Whether an entry among the ready still says the truth.
-    fn is_ready(&self, held: &Held, place: (crate::clock::Time, Id)) -> bool {
+    pub(super) fn is_ready(&self, held: &Held, place: (crate::clock::Time, Id)) -> bool {
         let first = held
             .lane
             .is_none_or(|lane| self.lanes.head(lane) == Some(place.1));
@@ -169,76 +169,8 @@ impl Owner {
             && (first || self.settings.planted.is(Mistake::OvertakeKey))
     }
 
-    /// The suspect that waits longest, where its subscription lets it start.
-    fn next_suspect(&mut self) -> Option<Id> {
-        let mut found = None;
-        let mut stale = Vec::new();
-        let places: Vec<_> = self.suspects.ready.iter().copied().collect();
-        for place in places {
-            let Some(held) = self
-                .held
-                .get(&place.1)
-                .filter(|held| held.suspect && self.is_ready(held, place))
-            else {
-                stale.push(place);
-                continue;
-            };
-            let (index, may) = (
-                held.subscription,
-                self.logs[held.log].may_start(held.message.position.offset),
-            );
-            if may && self.gate_of_suspect(index) {
-                found = Some(place.1);
-                break;
-            }
-        }
-        for place in stale {
-            self.suspects.ready.remove(&place);
-        }
-        found
-    }
-
-    /// A suspect waits for calls in flight to end, so only a shut subscription holds it back.
-    fn gate_of_suspect(&mut self, index: usize) -> bool {
-        match self.subscriptions[index].mode {
-            Mode::Up => self.subscriptions[index].phase == Open::Open,
-            _ => self.gate(index) != Gate::Shut,
-        }
-    }
-
-    /// Starts a suspect alone; in a door its attempt is written down first.
-    fn begin_suspect(&mut self, id: Id) {
-        let Some(held) = self.held.get_mut(&id) else {
-            return;
-        };
-        let (log, offset, attempts) = (held.log, held.message.position.offset, held.attempts);
-        let probe = self.subscriptions[held.subscription].mode != Mode::Up;
-        self.suspects.running = Some(id);
-        if !self.settings.door {
-            return self.begin(vec![id], probe, true);
-        }
-        held.phase = Phase::Recording;
-        self.suspects.ready.remove(&(held.touched, id));
-        self.logs[log].charge(offset, attempts + 1);
-        self.logs[log].writing = Writing::Wanted(0);
-        self.write(log);
-    }
-
-    /// The record that a suspect waited for is there.
-    pub(super) fn begin_recorded(&mut self, log: usize) {
-        let Some(id) = self.suspects.running else {
-            return;
-        };
-        let Some(held) = self.held.get(&id) else {
-            return;
-        };
-        if held.log == log && matches!(held.phase, Phase::Recording) {
-            let probe = self.subscriptions[held.subscription].mode != Mode::Up;
-            self.begin(vec![id], probe, true);
-        }
-    }
-
-    fn begin(&mut self, events: Vec<Id>, probe: bool, alone: bool) {
+    /// Calls the function with these events of one subscription.
+    pub(super) fn begin(&mut self, events: Vec<Id>, probe: bool, alone: bool) {
         let Some(index) = events
             .first()
             .and_then(|id| self.held.get(id))
@@ -315,38 +247,10 @@ impl Owner {
                 probe,
                 alone,
                 started: self.now,
+                span: None,
             },
         );
         self.outputs.push_back(Output::Call(call, what));
-    }
-
-    /// Asks the function for its health, as long as something waits for it.
-    fn ask_health(&mut self) {
-        if self.suspects.asking
-            || !self
-                .held
-                .values()
-                .any(|held| matches!(held.phase, Phase::Waiting(_)))
-        {
-            return;
-        }
-        if self.suspects.ask_at > self.now {
-            return self.wake(self.suspects.ask_at, Timer::Start);
-        }
-        self.suspects.asking = true;
-        self.outputs.push_back(Output::AskHealth);
-    }
-
-    /// Whether the function answers its health check.
-    pub(super) fn health(&mut self, well: bool) {
-        self.suspects.asking = false;
-        if well {
-            self.suspects.well = true;
-            return;
-        }
-        let wait = self.draw(self.suspects.unwell);
-        self.suspects.unwell = self.suspects.unwell.saturating_add(1);
-        self.suspects.ask_at = self.now + wait;
     }
 
     /// A new image may know batches, and may be well.
@@ -370,34 +274,5 @@ impl Owner {
     /// When a sick function is treated as well again.
     pub(super) fn sick_until(&self) -> crate::clock::Time {
         self.now + SICK_FOR
-    }
-}
-
-impl Mode {
-    /// A probe starts or has ended.
-    pub(super) fn probing(&mut self, now: bool) {
-        if let Self::Down(probe) | Self::Sick { probe, .. } = self {
-            probe.running = now;
-        }
-    }
-}
-
-impl Log {
-    /// Notes what a suspect of this log has been charged.
-    pub(super) fn charge(&mut self, offset: u64, attempts: u32) {
-        let suspects = &mut self.record.suspects;
-        match suspects.binary_search_by_key(&offset, |(suspect, _)| *suspect) {
-            Ok(place) => suspects[place].1 = attempts,
-            Err(place) => suspects.insert(place, (offset, attempts)),
-        }
-    }
-
-    /// A suspect of this log is cleared or settled; whether it was one.
-    pub(super) fn clear(&mut self, offset: u64) -> bool {
-        let known = self.record.suspects.len();
-        self.record
-            .suspects
-            .retain(|(suspect, _)| *suspect != offset);
-        self.record.suspects.len() != known
     }
 }

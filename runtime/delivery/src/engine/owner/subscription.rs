@@ -82,6 +82,8 @@ pub(super) enum Mode {
 pub(super) struct Probe {
     /// The next is not before this.
     pub(super) at: Time,
+    /// Somebody named that moment; otherwise it was drawn.
+    pub(super) asked: bool,
     /// Steps so far.
     pub(super) step: u32,
     /// One is in flight.
@@ -182,6 +184,38 @@ impl Subscription {
                 most: wiring.window.max(1_000),
                 ..Recent::default()
             },
+        }
+    }
+}
+
+impl Mode {
+    /// A probe starts or has ended.
+    pub(super) fn probing(&mut self, now: bool) {
+        if let Self::Down(probe) | Self::Sick { probe, .. } = self {
+            probe.running = now;
+        }
+    }
+
+    /// The function itself says that it is there: its next probe waits for nothing but a moment that was named, and the
+    /// steps begin anew. What makes a function sick is not known to its health check.
+    pub(super) fn healthy(&mut self, now: Time) {
+        if let Self::Down(probe) = self {
+            probe.step = 0;
+            if !probe.asked {
+                probe.at = probe.at.min(now);
+            }
+        }
+    }
+}
+
+impl Probe {
+    /// The first of a row.
+    pub(super) fn first(at: Time, asked: bool) -> Self {
+        Self {
+            at,
+            asked,
+            step: 0,
+            running: false,
         }
     }
 }
