@@ -1,6 +1,6 @@
 //! What an answer looks like: its headers, its routes, its layers, its metrics.
 
-use super::help::{config, header, raw};
+use super::help::{config, header, raw, soon};
 use openfaas_runtime::BoxError;
 use openfaas_runtime::Data;
 use openfaas_runtime::Event;
@@ -128,9 +128,7 @@ async fn layers_wrap_the_handler_and_their_errors_are_500() {
 async fn an_event_function_keeps_the_same_contract() {
     let function = Function::event(async |_: Event<Data>| std::future::pending::<()>().await);
     let running = testing::start(function.config(config(&[("exec_timeout", "50ms")]))).await;
-    assert_eq!(
-        running.call("x").await.status(),
-        StatusCode::GATEWAY_TIMEOUT
-    );
+    let late = soon("504 past exec_timeout", running.call("x")).await;
+    assert_eq!(late.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(running.get("/_/health").await.text(), "OK");
 }

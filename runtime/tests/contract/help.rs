@@ -33,11 +33,22 @@ pub(super) fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
         .map(|value| value.to_str().unwrap())
 }
 
+/// The longest a test waits for anything that is right.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits for what has to end, and says what did not.
+pub(super) async fn soon<T>(what: &str, ends: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, ends).await {
+        Ok(end) => end,
+        Err(_) => panic!("not within {PATIENCE:?}: {what}"),
+    }
+}
+
 /// Waits for what must become true, and says what did not.
 pub(super) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "never: {what}");
+    let deadline = Instant::now() + PATIENCE;
+    while !soon(what, is_so()).await {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

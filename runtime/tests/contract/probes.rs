@@ -1,6 +1,6 @@
 //! Health and readiness, from the start on.
 
-use super::help::{config, eventually, get_with, header};
+use super::help::{config, eventually, get_with, header, soon};
 use openfaas_runtime::BoxError;
 use openfaas_runtime::Function;
 use openfaas_runtime::State;
@@ -121,7 +121,8 @@ async fn until_the_initialiser_is_done_health_waits_a_grace_ready_waits_longer_a
         let running = running.clone();
         async move { running.get("/").await.text() }
     });
-    let late = running.call(get_with("/", &[("x-timeout", "20ms")])).await;
+    let late = running.call(get_with("/", &[("x-timeout", "20ms")]));
+    let late = soon("504 past X-Timeout", late).await;
     assert_eq!(late.status(), StatusCode::GATEWAY_TIMEOUT);
     eventually("health after its grace", async || {
         running.get("/_/health").await.status() == StatusCode::OK
@@ -132,7 +133,8 @@ async fn until_the_initialiser_is_done_health_waits_a_grace_ready_waits_longer_a
         StatusCode::SERVICE_UNAVAILABLE
     );
     go.notify_one();
-    assert_eq!(early.await.unwrap(), "made");
+    let early = soon("the answer of the early call", early).await;
+    assert_eq!(early.unwrap(), "made");
     assert_eq!(running.get("/_/ready").await.status(), StatusCode::OK);
 }
 

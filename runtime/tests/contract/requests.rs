@@ -5,8 +5,10 @@ use openfaas_runtime::Function;
 use openfaas_runtime::axum::body::Bytes;
 use openfaas_runtime::axum::http::Request;
 use openfaas_runtime::axum::http::StatusCode;
-use openfaas_runtime::axum::http::Uri;
 use openfaas_runtime::testing;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 use tokio::io::AsyncReadExt;
@@ -113,21 +115,50 @@ async fn what_is_no_proper_request_is_refused() {
 }
 
 #[tokio::test]
-async fn a_request_with_two_lengths_is_the_last_of_its_connection() {
-    let running = testing::start(Function::http(async |uri: Uri| uri.path().to_owned())).await;
+async fn a_request_with_two_lengths_is_read_as_chunks_and_is_the_last_of_its_connection() {
+    let reached = Arc::new(AtomicUsize::new(0));
+    let handler = {
+        let reached = reached.clone();
+        async move |body: Bytes| {
+            reached.fetch_add(1, Ordering::SeqCst);
+            body
+        }
+    };
+    let running = testing::start(Function::http(handler)).await;
     let smuggled = "GET /smuggled HTTP/1.1\r\nhost: f\r\n\r\n";
-    for lengths in [
+    for (count, lengths) in [
         "content-length: 5\r\ntransfer-encoding: chunked",
         "transfer-encoding: chunked\r\ncontent-length: 5",
-    ] {
-        let request =
-            format!("POST /front HTTP/1.1\r\nhost: f\r\n{lengths}\r\n\r\n0\r\n\r\n{smuggled}");
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = format!(
+            "POST /front HTTP/1.1\r\nhost: f\r\n{lengths}\r\n\r\n2\r\nhi\r\n0\r\n\r\n{smuggled}"
+        );
         let answer = raw(&running, request.as_bytes()).await;
         assert!(
-            answer.contains("connection: close") && answer.ends_with("/front"),
+            answer.contains("connection: close") && answer.ends_with("\r\n\r\nhi"),
             "{answer}"
         );
+        assert_eq!(reached.load(Ordering::SeqCst), count + 1, "{lengths}");
     }
+}
+
+#[tokio::test]
+async fn a_length_and_then_chunks_on_one_connection_are_two_requests() {
+    let running = testing::start(Function::http(async |body: Bytes| body)).await;
+    let answer = raw(
+        &running,
+        b"POST / HTTP/1.1\r\nhost: f\r\ncontent-length: 6\r\n\r\nfirst;\
+          POST / HTTP/1.1\r\nhost: f\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n6\r\nsecond\r\n0\r\n\r\n",
+    )
+    .await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
+    assert!(
+        answer.contains("first;") && answer.ends_with("second"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
