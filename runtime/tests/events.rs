@@ -396,6 +396,49 @@ async fn a_batch_runs_side_by_side_up_to_the_limit_and_in_order_within_a_key() {
 }
 
 #[tokio::test]
+async fn what_is_larger_than_an_event_or_a_batch_may_be_is_413_with_a_sentence() {
+    let running = testing::start(Function::event(async |_: Event<Data>| ())).await;
+    let large = || order(1).with_extension("note", "x".repeat(64 << 10));
+    let structured = |name: &str, body: String| {
+        Request::post("/")
+            .header("content-type", format!("application/{name}"))
+            .body(body)
+            .unwrap()
+    };
+    let json = serde_json::to_string(&json!({
+        "specversion": "1.0", "id": "1", "source": "/", "type": "t", "note": "x".repeat(64 << 10),
+    }));
+    let json = json.unwrap();
+    let attributes = "attributes (bytes) of ";
+    for (reply, sentence) in [
+        (running.call(large()).await, attributes.to_owned()),
+        (
+            running
+                .call(structured("cloudevents+json", json.clone()))
+                .await,
+            attributes.to_owned(),
+        ),
+        (
+            running
+                .call(structured("cloudevents-batch+json", format!("[{json}]")))
+                .await,
+            format!("event 0 of the batch: {attributes}"),
+        ),
+        (
+            running.call(vec![order(1); 10_001]).await,
+            "a batch (events) of 10001 is over the limit of 10000".to_owned(),
+        ),
+    ] {
+        assert_eq!(reply.status(), StatusCode::PAYLOAD_TOO_LARGE, "{sentence}");
+        assert!(reply.text().starts_with(&sentence), "{}", reply.text());
+    }
+    assert_eq!(
+        running.call(order(1)).await.status(),
+        StatusCode::NO_CONTENT
+    );
+}
+
+#[tokio::test]
 async fn any_method_and_path_reach_a_handler_of_events() {
     let running = testing::start(Function::event(async |_: Event<Data>| ())).await;
     for (method, path) in [

@@ -76,7 +76,11 @@ pub enum Error {
 impl Error {
     /// Whether a limit was exceeded, so that the same message may be fine elsewhere.
     pub fn is_too_large(&self) -> bool {
-        matches!(self, Self::TooLarge { .. })
+        match self {
+            Self::TooLarge { .. } => true,
+            Self::InBatch { error, .. } => error.is_too_large(),
+            _ => false,
+        }
     }
 
     pub(crate) fn attribute(name: &str, problem: Problem) -> Self {

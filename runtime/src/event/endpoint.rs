@@ -118,7 +118,15 @@ impl Surroundings<'_> {
                 Err(failure) => answer::failed(&failure),
             },
             Ok(Incoming::Batch(events)) => answer::batch(&batch::handle(self, events).await),
-            Err(error) => answer::text(StatusCode::BAD_REQUEST, &error.to_string()),
+            Err(error) => answer::text(refusal(&error), &error.to_string()),
         }
+    }
+}
+
+/// 413 for what is larger than it may be, a batch included, which then comes again in halves; 400 for what is no event.
+fn refusal(error: &openfaas_cloudevents::Error) -> StatusCode {
+    match error.is_too_large() {
+        true => StatusCode::PAYLOAD_TOO_LARGE,
+        false => StatusCode::BAD_REQUEST,
     }
 }
