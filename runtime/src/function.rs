@@ -8,6 +8,7 @@ use crate::{
     BoxError, Config, Result,
     endpoint::{FunctionService, HttpEndpoint, RouterEndpoint},
     event::{EventEndpoint, EventHandler},
+    given::{Gives, Nothing},
     route::NoteRoute,
     run,
 };
@@ -34,7 +35,7 @@ use crate::{
 /// }
 /// ```
 ///
-/// `S` is the state that is still missing; [`run`](Function::run) and [`serve`](Function::serve) are there once none is.
+/// `S` is the state that is still missing: [`run`](Function::run) and [`serve`](Function::serve) want none to be.
 #[must_use = "a function does nothing before `run()` or `serve(..)`"]
 pub struct Function<S = ()> {
     make: Make<S>,
@@ -205,15 +206,18 @@ impl<S> Function<S> {
     }
 }
 
-impl Function {
+impl<S: Send + 'static> Function<S> {
     /// Reads the environment and serves until SIGTERM or SIGINT; returns once all is drained.
     ///
     /// Understands the flags `-run-healthcheck` and `-version`, also with two dashes, and does only that then.
     ///
     /// # Errors
     /// One sentence: a value of the environment that is not right, a port that is taken, an initialiser that failed.
-    pub fn run(self) -> Result<()> {
-        run::run(self)
+    pub fn run(self) -> Result<()>
+    where
+        Nothing: Gives<S>,
+    {
+        run::run(self.state(Nothing.give()))
     }
 
     /// The same on a socket and until a moment of the caller's choosing: how a test runs it on port 0.
@@ -224,10 +228,15 @@ impl Function {
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<()> {
-        run::serve(self, listener, shutdown).await
+    ) -> Result<()>
+    where
+        Nothing: Gives<S>,
+    {
+        run::serve(self.state(Nothing.give()), listener, shutdown).await
     }
+}
 
+impl Function {
     /// Runs the initialiser and makes the service.
     pub(crate) fn into_parts(self) -> (Making, Parts) {
         ((self.make)(()), self.parts)

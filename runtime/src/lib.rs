@@ -32,7 +32,7 @@
 //! Name | Description | Default?
 //! -----|-------------|---------
 //! `cloudevents-sdk` | [`Event`] converted from and to cloudevents-sdk's | no
-//! `tls` | Telemetry to collectors behind `https://` | no
+//! `tls` | Telemetry to collectors, and calls through a gateway, behind `https://` | no
 //! `ws` | WebSockets in HTTP functions ([`axum`]'s `ws`) | no
 
 mod call;
@@ -45,6 +45,7 @@ mod event;
 mod failure;
 mod function;
 mod gateway;
+mod given;
 mod route;
 mod run;
 mod secrets;
