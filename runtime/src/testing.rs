@@ -74,7 +74,7 @@ pub async fn call(function: Function, request: impl IntoRequest) -> Reply {
     let mut answering = Call::enter(&mut call, || service.0.call(request));
     let response =
         std::future::poll_fn(|cx| Call::enter(&mut call, || answering.as_mut().poll(cx))).await;
-    Reply::read("function", response)
+    Reply::read("function", response, None)
         .await
         .unwrap_or_else(|error| panic!("the answer broke off: {error}"))
 }
@@ -184,7 +184,7 @@ impl Running {
         let response = self.client.request(request).await;
         let response =
             response.unwrap_or_else(|error| panic!("no answer from {address}: {error:?}"));
-        Reply::read("function", response.map(Body::new))
+        Reply::read("function", response.map(Body::new), None)
             .await
             .unwrap_or_else(|error| panic!("the answer broke off: {error}"))
     }

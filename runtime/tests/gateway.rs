@@ -7,7 +7,7 @@ use openfaas_runtime::{
     Config, Context, Data, Event, Function, Gateway, GatewayError,
     axum::{
         Json,
-        body::Bytes,
+        body::{Body, Bytes},
         http::{HeaderMap, Method, StatusCode, Uri},
     },
     testing::{self, Running},
@@ -226,4 +226,61 @@ async fn a_status_other_than_2xx_is_an_error_when_asked_for() {
     assert_eq!(reply.status(), StatusCode::CONFLICT);
     let error = reply.ok().unwrap_err();
     assert_eq!(error.to_string(), "f answered 409 Conflict: twice");
+}
+
+#[tokio::test]
+async fn an_answer_over_max_reply_is_an_error_and_read_no_further() {
+    let long = async || {
+        let chunk = Ok::<_, std::convert::Infallible>(Bytes::from_static(&[b'x'; 1024]));
+        Body::from_stream(futures_util::stream::iter(std::iter::repeat_n(
+            chunk,
+            32 << 10,
+        )))
+    };
+    let answering = testing::start(Function::http(long)).await;
+    let url = format!("http://{}", answering.address());
+    for (limit, words) in [
+        (
+            None,
+            "the answer of f is longer than max_reply, 10485760 bytes",
+        ),
+        (
+            Some("4KiB"),
+            "the answer of f is longer than max_reply, 4096 bytes",
+        ),
+    ] {
+        let lookup = |key: &str| match key {
+            "gateway_url" => Some(url.clone()),
+            "max_reply" => limit.map(str::to_owned),
+            _ => None,
+        };
+        let handler = async |gateway: Gateway| match gateway.call("f").send().await {
+            Err(error @ GatewayError::TooLarge { .. }) => error.to_string(),
+            Err(other) => other.to_string(),
+            Ok(reply) => format!("read {} bytes", reply.body().len()),
+        };
+        let config = Config::from_lookup(lookup).unwrap();
+        let running = testing::start(Function::http(handler).config(config)).await;
+        assert_eq!(running.get("/").await.text(), words);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_just_max_reply_is_read() {
+    let answering = testing::start(Function::http(async || vec![b'x'; 10 << 20])).await;
+    let gateway = at(&format!("http://{}", answering.address()));
+    assert_eq!(
+        gateway.call("f").send().await.unwrap().body().len(),
+        10 << 20
+    );
+}
+
+#[cfg(not(feature = "tls"))]
+#[tokio::test]
+async fn https_without_the_feature_says_which_one_it_needs() {
+    let error = at("https://localhost:1").call("f").send().await;
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "cannot reach f through https://localhost:1/: `https://` needs the feature `tls` of openfaas-runtime"
+    );
 }

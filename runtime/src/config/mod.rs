@@ -7,6 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use http::Uri;
 use openfaas_telemetry::logs::LogConfig;
 
+use crate::gateway::Roots;
 use parse::Values;
 
 /// Everything the runtime takes from the environment. `docs/configuration.md` describes each variable.
@@ -65,6 +66,10 @@ pub struct Config {
     pub secret_mount_path: PathBuf,
     /// `gateway_url`: where [`Gateway`](crate::Gateway) calls other functions.
     pub gateway_url: Uri,
+    /// `SSL_CERT_FILE`: whom to trust there, behind `https://`.
+    pub(crate) gateway_roots: Roots,
+    /// `max_reply`: the longest answer, in bytes, that [`Gateway`](crate::Gateway) reads; `None`: no limit.
+    pub max_reply: Option<usize>,
     /// `OTEL_*`: what is traced and where it goes.
     pub telemetry: openfaas_telemetry::Config,
     /// `log_format`, `RUST_LOG`, …: what is logged, and how.
@@ -107,6 +112,7 @@ pub enum ConfigError {
 }
 
 const MAX_BODY: u64 = 10 << 20;
+const MAX_REPLY: u64 = 10 << 20;
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 
 // === impl Config ===
@@ -137,6 +143,9 @@ impl Config {
         let log_call_id = env.flag("log_callid")?;
         let log_call_id_as_documented = env.flag("log_call_id")?;
         let name = name(&env);
+        let gateway_url = env
+            .read("gateway_url", GATEWAY, gateway)?
+            .unwrap_or_else(|| Uri::from_static("http://gateway.openfaas:8080"));
         Ok(Config {
             telemetry: openfaas_telemetry::Config::from_lookup(&env.0, &name)?
                 .with_resource("faas.name", &name),
@@ -185,13 +194,11 @@ impl Config {
                 .text("secret_mount_path")
                 .unwrap_or_else(|| "/var/openfaas/secrets".to_owned())
                 .into(),
-            gateway_url: env
-                .read(
-                    "gateway_url",
-                    "an http:// address, like http://gateway.openfaas:8080",
-                    gateway,
-                )?
-                .unwrap_or_else(|| Uri::from_static("http://gateway.openfaas:8080")),
+            gateway_roots: roots(&env, &gateway_url)?,
+            gateway_url,
+            max_reply: Some(env.bytes("max_reply")?.unwrap_or(MAX_REPLY))
+                .filter(|&limit| limit > 0)
+                .and_then(|limit| usize::try_from(limit).ok()),
         })
     }
 
@@ -222,6 +229,11 @@ impl Default for Config {
 }
 
 const PORT: &str = "a port from 0 to 65535";
+const GATEWAY: &str = if cfg!(feature = "tls") {
+    "an http:// or https:// address, like http://gateway.openfaas:8080"
+} else {
+    "an http:// address, like http://gateway.openfaas:8080; https:// needs the feature `tls` of openfaas-runtime"
+};
 
 impl MaxBody {
     /// For what is read whole before the handler sees it.
@@ -263,10 +275,26 @@ fn name<L: Fn(&str) -> Option<String>>(env: &Values<L>) -> String {
 
 fn gateway(value: &str) -> Option<Uri> {
     let uri: Uri = value.trim_end_matches('/').parse().ok()?;
-    (uri.scheme_str() == Some("http")
-        && uri.host().is_some_and(|host| !host.is_empty())
-        && uri.query().is_none())
-    .then_some(uri)
+    let scheme = match uri.scheme_str() {
+        Some("https") => cfg!(feature = "tls"),
+        scheme => scheme == Some("http"),
+    };
+    (scheme && uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none())
+        .then_some(uri)
+}
+
+/// The certificates that are named, where they are needed, or those that browsers trust.
+fn roots<L: Fn(&str) -> Option<String>>(
+    env: &Values<L>,
+    gateway: &Uri,
+) -> Result<Roots, ConfigError> {
+    let expected = "a PEM file of certificates that can be read";
+    let behind_tls = gateway.scheme_str() == Some("https");
+    let named = env.read("SSL_CERT_FILE", expected, |path| match behind_tls {
+        true => Roots::read(path).map(Some),
+        false => Some(None),
+    })?;
+    Ok(named.flatten().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -66,7 +66,8 @@ fn a_value_that_cannot_be_read_is_one_sentence_with_key_value_and_what_is_right(
         ("suppress_lock", "maybe"),
         ("ready_path", "ready"),
         ("gateway_url", "gateway:8080"),
-        ("gateway_url", "https://gateway"),
+        ("gateway_url", "ftp://gateway"),
+        ("max_reply", "much"),
         ("listen_address", "localhost"),
     ] {
         let sentence = sentence(key, value);
@@ -75,6 +76,41 @@ fn a_value_that_cannot_be_read_is_one_sentence_with_key_value_and_what_is_right(
             "{sentence}"
         );
     }
+}
+
+#[test]
+fn a_gateway_behind_tls_needs_the_feature() {
+    let read = config(&[("gateway_url", "https://gateway")]);
+    match cfg!(feature = "tls") {
+        true => assert_eq!(read.unwrap().gateway_url, "https://gateway/"),
+        false => {
+            let sentence = read.unwrap_err().to_string();
+            assert!(
+                sentence.ends_with("https:// needs the feature `tls` of openfaas-runtime"),
+                "{sentence}"
+            );
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_file_of_certificates_is_read_only_where_it_is_needed() {
+    let file = ("SSL_CERT_FILE", "/nowhere/ca.pem");
+    assert!(config(&[file]).is_ok());
+    let error = config(&[file, ("gateway_url", "https://gateway")]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "SSL_CERT_FILE=/nowhere/ca.pem is not right: it must be a PEM file of certificates that can be read"
+    );
+}
+
+#[test]
+fn answers_of_other_functions_have_ten_mib_unless_something_else_is_said() {
+    let read = |value| config(&[("max_reply", value)]).unwrap().max_reply;
+    assert_eq!(read(""), Some(10 << 20));
+    assert_eq!(read("1KiB"), Some(1024));
+    assert_eq!(read("0"), None);
 }
 
 #[test]

@@ -52,6 +52,14 @@ pub enum GatewayError {
         /// What the connection said.
         source: BoxError,
     },
+    /// The answer is longer than `max_reply`.
+    #[error("the answer of {function} is longer than max_reply, {limit} bytes")]
+    TooLarge {
+        /// The function called.
+        function: String,
+        /// The longest answer, in bytes.
+        limit: usize,
+    },
     /// The function answered something other than 2xx; from [`Reply::ok`](crate::Reply::ok).
     #[error("{function} answered {status}: {text}")]
     Status {
@@ -89,6 +97,7 @@ impl GatewayError {
             GatewayError::TooManyHops { .. } => "too_many_hops",
             GatewayError::Deadline { .. } => "timeout",
             GatewayError::Connect { .. } => "connect",
+            GatewayError::TooLarge { .. } => "too_large",
             GatewayError::Status { .. } => "status",
             GatewayError::Decode { .. } => "decode",
         }

@@ -1,5 +1,6 @@
 //! Calls to other functions.
 
+mod connector;
 mod error;
 mod handover;
 mod reply;
@@ -12,20 +13,23 @@ use bytes::Bytes;
 use http::{Uri, request::Parts};
 use http_body_util::Full;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 
+pub(crate) use connector::Roots;
 pub use error::GatewayError;
 pub use reply::Reply;
 pub use request::Request;
 
 use crate::{Context, call::Call, config::Config};
+use connector::Connector;
 
 /// Calls other functions through the OpenFaaS gateway.
 ///
 /// A call made while a function handles one of its own carries the trace, the call id, what is left of the deadline (as
-/// `X-Timeout`) and how many functions have called one another so far; past 32 of them it is refused.
+/// `X-Timeout`) and how many functions have called one another so far; past 32 of them it is refused. An answer is read
+/// whole, up to `max_reply`, 10 MiB by default.
 ///
 /// ```no_run
 /// # use openfaas_runtime::Context;
@@ -48,25 +52,40 @@ pub struct Gateway {
 struct Inner {
     /// Scheme and authority, perhaps a path to put before `/function`.
     url: Uri,
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
+    /// The longest answer, in bytes; `None`: no limit.
+    max_reply: Option<usize>,
 }
 
 // === impl Gateway ===
 
 impl Gateway {
     /// The gateway that `gateway_url` names; `http://gateway.openfaas:8080` where it names none, or none that is right.
+    /// `max_reply` and `SSL_CERT_FILE` count too.
     pub fn from_env() -> Gateway {
-        let lookup = |key: &str| (key == "gateway_url").then(|| std::env::var(key).ok())?;
-        Gateway::at(Config::from_lookup(lookup).unwrap_or_default().gateway_url)
+        let keys = ["gateway_url", "max_reply", "SSL_CERT_FILE"];
+        let lookup = |key: &str| keys.contains(&key).then(|| std::env::var(key).ok())?;
+        Gateway::new(&Config::from_lookup(lookup).unwrap_or_default())
     }
 
-    /// The gateway at this address, of scheme `http`.
+    /// The gateway at this address, of scheme `http`, or, with the feature `tls`, `https`.
     pub fn at(url: Uri) -> Gateway {
+        Gateway::new(&Config {
+            gateway_url: url,
+            ..Config::default()
+        })
+    }
+
+    pub(crate) fn new(config: &Config) -> Gateway {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .build(connector());
+            .build(config.gateway_roots.connector());
         Gateway {
-            inner: Arc::new(Inner { url, client }),
+            inner: Arc::new(Inner {
+                url: config.gateway_url.clone(),
+                client,
+                max_reply: config.max_reply,
+            }),
             within: None,
         }
     }
@@ -99,12 +118,6 @@ impl fmt::Debug for Gateway {
             .field("url", &self.inner.url)
             .finish_non_exhaustive()
     }
-}
-
-fn connector() -> HttpConnector {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector
 }
 
 impl<S: Sync> FromRequestParts<S> for Gateway {

@@ -1,10 +1,11 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use openfaas_cloudevents::{Event, FromData, Limits, http::Message};
 use serde::de::DeserializeOwned;
 
 use super::GatewayError;
+use crate::BoxError;
 
 /// What a function answered.
 #[derive(Debug, Clone)]
@@ -18,15 +19,17 @@ pub struct Reply {
 // === impl Reply ===
 
 impl Reply {
-    /// Reads an answer to its end.
+    /// Reads an answer to its end, unless that is further than `limit` bytes away.
     pub(crate) async fn read<B>(
         function: &str,
         response: http::Response<B>,
-    ) -> Result<Reply, B::Error>
+        limit: Option<usize>,
+    ) -> Result<Reply, BoxError>
     where
-        B: http_body::Body,
+        B: http_body::Body<Error: Into<BoxError>>,
     {
         let (head, body) = response.into_parts();
+        let body = Limited::new(body, limit.unwrap_or(usize::MAX));
         Ok(Reply {
             function: function.to_owned(),
             status: head.status,
@@ -106,7 +109,7 @@ impl Reply {
             .collect()
     }
 
-    fn unreadable(&self, source: crate::BoxError) -> GatewayError {
+    fn unreadable(&self, source: BoxError) -> GatewayError {
         GatewayError::Decode {
             function: self.function.clone(),
             source,

@@ -5,12 +5,12 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
     header::{CONTENT_TYPE, USER_AGENT},
 };
-use http_body_util::Full;
+use http_body_util::{Full, LengthLimitError};
 use openfaas_cloudevents::{Event, IntoData, http::encode_binary};
 use openfaas_telemetry::{ClientCall, Scope, Span, Telemetry};
 use serde::Serialize;
 
-use super::{Gateway, GatewayError, Reply, handover::Handover};
+use super::{Gateway, GatewayError, Inner, Reply, connector, handover::Handover};
 use crate::BoxError;
 
 /// Where the answer of a queued call goes.
@@ -178,13 +178,16 @@ impl Request {
         uri: Uri,
         span: &Span,
     ) -> Result<Reply, GatewayError> {
+        if let Some(reason) = connector::refused(&uri) {
+            return Err(self.unreached(reason.into()));
+        }
         let request = self.build(handover, uri, span)?;
-        let client = &self.gateway.inner.client;
+        let Inner {
+            client, max_reply, ..
+        } = &*self.gateway.inner;
         let answer = async {
-            let response = client.request(request).await.map_err(BoxError::from)?;
-            Reply::read(&self.function, response)
-                .await
-                .map_err(BoxError::from)
+            let response = client.request(request).await?;
+            Reply::read(&self.function, response, *max_reply).await
         };
         let answer = match handover.wait {
             None => answer.await,
@@ -193,10 +196,12 @@ impl Request {
                 Err(_) => return Err(GatewayError::deadline(&self.function)),
             },
         };
-        answer.map_err(|source| GatewayError::Connect {
-            gateway: self.gateway.url().to_string(),
-            function: self.function.clone(),
-            source,
+        answer.map_err(|error| match max_reply {
+            Some(limit) if error.is::<LengthLimitError>() => GatewayError::TooLarge {
+                function: self.function.clone(),
+                limit: *limit,
+            },
+            _ => self.unreached(error),
         })
     }
 
@@ -261,6 +266,14 @@ impl Request {
         GatewayError::Request {
             function: self.function.clone(),
             reason,
+        }
+    }
+
+    fn unreached(&self, source: BoxError) -> GatewayError {
+        GatewayError::Connect {
+            gateway: self.gateway.url().to_string(),
+            function: self.function.clone(),
+            source,
         }
     }
 
