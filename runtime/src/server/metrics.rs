@@ -52,7 +52,7 @@ fn answer(server: &Server, request: &Request<Incoming>) -> Response<Full<Bytes>>
         *response.status_mut() = StatusCode::NOT_FOUND;
         return response;
     }
-    let mut response = Response::new(Full::from(server.render_metrics()));
+    let mut response = Response::new(Full::from(server.shared.telemetry.metrics().render()));
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(METRICS_TEXT));

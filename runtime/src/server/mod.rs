@@ -74,11 +74,13 @@ impl Server {
     fn new(config: &Config, parts: Parts, telemetry: Telemetry, logs: Logs) -> Server {
         let whole_limit = config.max_body.whole();
         let exec_limit = config.exec_timeout.unwrap_or(config.write_timeout);
+        let trigger = trigger(parts.streams);
+        let shared = Arc::new(shared(config, telemetry));
         Server {
-            shared: Arc::new(shared(config, telemetry)),
+            counters: Counters::new(&shared, trigger),
+            shared,
             lifecycle: Lifecycle::new(),
             lock: LockFile::new(config),
-            counters: Counters::default(),
             watch: Watch::new(Handle::current().metrics().num_workers()),
             logs,
             request_log: config.request_log,
@@ -113,18 +115,14 @@ impl Server {
 
     /// What brings its calls, as a span names it.
     pub(crate) fn trigger(&self) -> Trigger {
-        if self.streams {
-            Trigger::Http
-        } else {
-            Trigger::PubSub
-        }
+        trigger(self.streams)
     }
+}
 
-    /// All metrics, as Prometheus text.
-    pub(crate) fn render_metrics(&self) -> String {
-        let mut text = self.shared.telemetry.metrics().render();
-        self.counters.render(self, &mut text);
-        text
+fn trigger(streams: bool) -> Trigger {
+    match streams {
+        true => Trigger::Http,
+        false => Trigger::PubSub,
     }
 }
 
@@ -133,7 +131,7 @@ pub(crate) fn shared(config: &Config, telemetry: Telemetry) -> Shared {
     Shared {
         name: config.name.as_str().into(),
         secrets: Secrets::at(config.secret_mount_path.clone()),
-        gateway: Gateway::at(config.gateway_url.clone()),
+        gateway: Gateway::new(config),
         telemetry,
         max_body: config.max_body,
         limit: Limit::new(config),

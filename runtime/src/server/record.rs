@@ -130,7 +130,8 @@ impl Record {
         let server = &self.server;
         let duration = self.over.unwrap_or_else(Instant::now) - self.started;
         let outcome = match self.end {
-            End::Answered | End::Refused => None,
+            End::Answered => None,
+            End::Refused => Some("refused"),
             End::Timeout => Some("timeout"),
             End::Idle => Some("idle"),
             End::Broken => Some("broken"),
@@ -139,8 +140,7 @@ impl Record {
             End::Open if server.lifecycle.phase() == Phase::Cutting => Some("cut"),
             End::Open => Some("caller_left"),
         };
-        if let Some(outcome) = outcome {
-            server.counters.count(outcome);
+        if let Some(outcome) = outcome.filter(|_| self.end != End::Refused) {
             self.span.error(outcome);
         }
         self.span.answered(self.status.as_u16());
@@ -149,6 +149,7 @@ impl Record {
             self.status.as_u16(),
             duration,
         );
+        server.counters.over(self.status.as_u16(), outcome);
         if server.request_log && !self.quiet {
             let target = self
                 .line

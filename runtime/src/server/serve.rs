@@ -87,6 +87,7 @@ fn announce(config: &Config, sockets: &Sockets) {
 
 /// Runs the initialiser. Returns only if it fails.
 async fn initialise(server: &Server, making: crate::function::Making, grace: Duration) -> Error {
+    let began = Instant::now();
     let mut making = tokio::spawn(making);
     let made = match tokio::time::timeout(grace, &mut making).await {
         Ok(made) => made,
@@ -101,6 +102,7 @@ async fn initialise(server: &Server, making: crate::function::Making, grace: Dur
     };
     match made {
         Ok(Ok(service)) => {
+            server.counters.initialised(began.elapsed());
             server.lifecycle.initialised(service);
             write_lock(server);
             std::future::pending().await

@@ -78,7 +78,6 @@ impl CallService {
             }
             (None, _) if !server.shared.limit.may_wait() => {
                 record.end = End::Refused;
-                server.counters.count("refused");
                 Work::answer(answer::full(server.shared.limit.size()))
             }
             (place, _) => {

@@ -149,7 +149,7 @@ fn watch(server: &Weak<Server>, workers: &Handle) {
             return;
         };
         for (line, late) in server.watch.overdue() {
-            server.counters.stuck.fetch_add(1, Ordering::Relaxed);
+            server.counters.stuck.add(1);
             tracing::error!(
                 call_id = %line.call_id,
                 "the handler of {} {} has not yielded for {late:.1?} past its deadline: it can be dropped only where it awaits",

@@ -5,6 +5,7 @@ mod deadline;
 mod drain;
 mod help;
 mod limit;
+mod metrics;
 mod probes;
 mod requests;
 mod streams;
