@@ -214,10 +214,9 @@ fn finish(
     if let Some(route) = head.extensions.get::<MatchedPath>() {
         record.span.route(&record.line.method, route.as_str());
     }
-    head.headers.insert(
-        answer::X_DURATION_SECONDS,
-        answer::seconds(record.started.elapsed()),
-    );
+    let took = record.answered_now() - record.started;
+    head.headers
+        .insert(answer::X_DURATION_SECONDS, answer::seconds(took));
     if record.server.lifecycle.is_leaving() {
         head.headers
             .insert(CONNECTION, HeaderValue::from_static("close"));

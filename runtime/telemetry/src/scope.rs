@@ -15,10 +15,6 @@ use crate::telemetry::Telemetry;
 
 /// Longest call id that is kept without an allocation: a UUID.
 const INLINE: usize = 36;
-/// Where in a UUID's text each of its bytes begins.
-const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
 thread_local! {
     static CURRENT: RefCell<Option<Scope>> = const { RefCell::new(None) };
 }
@@ -71,14 +67,18 @@ impl CallId {
 
     /// A new random UUID (version 4).
     pub fn generate() -> Self {
-        let mut bytes = fastrand::u128(..).to_be_bytes();
-        bytes[6] = bytes[6] & 0x0f | 0x40;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let random = fastrand::u128(..);
+        let (one, two) = (random as u64, (random >> 64) as u64);
+        let [a, b, c, d] = [one, one >> 4, two, two >> 4].map(digits);
         let mut text = [b'-'; INLINE];
-        for (byte, place) in bytes.into_iter().zip(PAIRS) {
-            text[place] = DIGITS[usize::from(byte >> 4)];
-            text[place + 1] = DIGITS[usize::from(byte & 0x0f)];
-        }
+        text[..8].copy_from_slice(&a);
+        text[9..13].copy_from_slice(&b[..4]);
+        text[14..18].copy_from_slice(&b[4..]);
+        text[19..23].copy_from_slice(&c[..4]);
+        text[24..28].copy_from_slice(&c[4..]);
+        text[28..].copy_from_slice(&d);
+        text[14] = b'4';
+        text[19] = b"89ab"[(two & 3) as usize];
         Self(Text::Inline(text, INLINE as u8))
     }
 
@@ -112,6 +112,15 @@ impl PartialEq for CallId {
 }
 
 impl Eq for CallId {}
+
+/// The lower-case hexadecimal digits of eight bytes' lower halves, all at once.
+fn digits(bytes: u64) -> [u8; 8] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let halves = bytes & (0x0f * EACH);
+    let letters = ((halves + 0x06 * EACH) >> 4) & EACH;
+    let ascii = halves + u64::from(b'0') * EACH + letters * u64::from(b'a' - b'0' - 10);
+    ascii.to_le_bytes()
+}
 
 // === impl Scope ===
 
@@ -237,12 +246,28 @@ mod tests {
             let text = "x".repeat(length);
             assert_eq!(CallId::new(&text).as_str(), text);
         }
-        let generated = CallId::generate();
-        let text = generated.as_str();
-        assert_eq!(text.len(), 36);
-        assert_eq!(&text[14..15], "4");
-        assert!(["8", "9", "a", "b"].contains(&&text[19..20]), "{text}");
-        assert_ne!(generated, CallId::generate());
+    }
+
+    #[test]
+    fn a_generated_call_id_is_a_random_uuid_in_lower_case() {
+        let mut seen = [const { std::collections::BTreeSet::new() }; INLINE];
+        for _ in 0..2000 {
+            let generated = CallId::generate();
+            assert_eq!(generated.as_str().len(), INLINE);
+            for (place, digit) in seen.iter_mut().zip(generated.as_str().chars()) {
+                place.insert(digit);
+            }
+        }
+        for (place, seen) in seen.iter().enumerate() {
+            let seen: String = seen.iter().collect();
+            let right = match place {
+                8 | 13 | 18 | 23 => "-",
+                14 => "4",
+                19 => "89ab",
+                _ => "0123456789abcdef",
+            };
+            assert_eq!(seen, right, "at {place}");
+        }
     }
 
     #[tokio::test]
