@@ -15,6 +15,10 @@ use std::process::Command;
 /// The folder that faas-cli leaves out of an image, and therefore a function's target folder.
 pub const TARGET_DIR: &str = "build";
 
+/// The folder, beside the stack file, in which functions of one runtime share what is compiled. faas-cli calls its own
+/// folders in `build` after functions, whose names never begin with a dot.
+const SHARED: &str = "build/.shared";
+
 /// One function as a Cargo package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
@@ -46,11 +50,13 @@ impl Package {
         }
     }
 
-    /// These functions, of which those that may do so share a folder in `shared`.
-    pub fn plan(
-        functions: impl IntoIterator<Item = (String, PathBuf)>,
-        shared: &Path,
-    ) -> Vec<Self> {
+    /// The functions of a stack whose file is in `root`. Those of one runtime share a folder there.
+    pub fn plan(functions: impl IntoIterator<Item = (String, PathBuf)>, root: &Path) -> Vec<Self> {
+        // Cargo runs in the folder of the function, where a path from here would lead elsewhere.
+        let shared = root
+            .canonicalize()
+            .unwrap_or_else(|_| root.to_owned())
+            .join(SHARED);
         let functions: Vec<_> = functions
             .into_iter()
             .map(|(name, dir)| {
@@ -99,20 +105,9 @@ impl Package {
         cargo
     }
 
-    /// Tests the function. Where it shares a folder, [`Self::clean`] has to run before, and no other function's tests at
-    /// the same time: `cargo test` takes no `--cfg` for one crate.
-    pub fn test(&self) -> Command {
-        self.cargo("test")
-    }
-
-    /// Forgets what was compiled of this package, and of no other.
-    pub fn clean(&self, package: &str) -> Command {
-        let mut cargo = self.cargo("clean");
-        cargo.args(["--package", package]);
-        cargo
-    }
-
-    fn cargo(&self, verb: &str) -> Command {
+    /// Any other command of cargo, such as `test`. Where the function shares a folder, [`Self::clean`] has to run before,
+    /// and no other function's commands at the same time: only `cargo rustc` takes a `--cfg` for one crate.
+    pub fn cargo(&self, verb: &str) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .current_dir(&self.dir)
@@ -125,6 +120,13 @@ impl Package {
             Some(shared) => cargo.env("CARGO_BUILD_BUILD_DIR", shared),
             None => cargo.env_remove("CARGO_BUILD_BUILD_DIR"),
         };
+        cargo
+    }
+
+    /// Forgets what was compiled of this package, and of no other.
+    pub fn clean(&self, package: &str) -> Command {
+        let mut cargo = self.cargo("clean");
+        cargo.args(["--package", package]);
         cargo
     }
 
@@ -204,7 +206,7 @@ mod tests {
         std::fs::write(root.path().join("with-lib/src/lib.rs"), "").unwrap();
 
         let functions = names.map(|name| (name.to_owned(), root.path().join(name)));
-        let packages = Package::plan(functions, Path::new("/shared"));
+        let packages = Package::plan(functions, root.path());
 
         let shared: Vec<_> = packages
             .iter()

@@ -43,13 +43,13 @@ fn functions_with(root: &Path, give_runtime: impl Fn(&Path)) -> Vec<Package> {
         give_runtime(&dir);
         (name.to_owned(), dir)
     });
-    Package::plan(functions, &root.join("shared"))
+    Package::plan(functions, root)
 }
 
 /// The same functions, planned anew.
 fn replanned(root: &Path) -> Vec<Package> {
     let functions = ["one", "two", "three"].map(|name| (name.to_owned(), root.join(name)));
-    Package::plan(functions, &root.join("shared"))
+    Package::plan(functions, root)
 }
 
 fn main(name: &str) -> String {
@@ -163,7 +163,7 @@ fn after_a_clean_each_function_runs_its_own_tests() {
     let root = tempfile::tempdir().unwrap();
     for package in functions(root.path()) {
         run(package.clean("function"));
-        let mut tests = package.test();
+        let mut tests = package.cargo("test");
         tests.args(["--", "--nocapture"]);
         let said = String::from_utf8(run(tests).stdout).unwrap();
         assert!(

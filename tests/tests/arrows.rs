@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     (RUNTIME, &[CLOUDEVENTS, TELEMETRY, DELIVERY]),
     (STACK, &[DELIVERY]),
     ("openfaas-local", &[CLOUDEVENTS, TELEMETRY, DELIVERY, STACK]),
-    ("xtask", &[]),
+    ("xtask", &[STACK]),
 ];
 
 /// Crates that may look at anything, and that nothing looks at.

@@ -2,8 +2,9 @@
 //!
 //! All steps run, also after one has failed, so that one run shows everything that is wrong.
 
-use std::path::Path;
 use std::process::{Command, ExitCode};
+
+use openfaas_stack::build::Package;
 
 use crate::step::{self, Steps};
 use crate::totals::Totals;
@@ -36,13 +37,8 @@ pub(crate) fn main() -> ExitCode {
     steps.run("docs", |_| docs());
     steps.run("dependencies", |_| dependencies());
     steps.run("workspace tests", workspace_tests);
-    for folder in project::functions() {
-        let name = folder
-            .strip_prefix(project::root())
-            .unwrap_or(&folder)
-            .display()
-            .to_string();
-        steps.run(&name, |totals| function(&folder, totals));
+    for package in functions() {
+        steps.run(&package.name, |totals| function(&package, totals));
     }
     steps.print_summary(&not_run());
     if steps.all_passed() {
@@ -127,33 +123,38 @@ fn workspace_tests(totals: &mut Totals) -> Result<(), String> {
     )
 }
 
-/// Checks one function as its author would, but with one build folder for all functions.
-///
-/// They all carry the template's package name, so in a shared folder cargo would take one function's build for
-/// another's: it is removed before each use, the dependencies stay.
-fn function(folder: &Path, totals: &mut Totals) -> Result<(), String> {
-    let package = project::package_name(folder)?;
-    let cargo = || {
-        let mut cargo = project::cargo_in(folder);
-        cargo
-            .env(
-                "CARGO_BUILD_BUILD_DIR",
-                project::root().join("target").join("functions"),
-            )
-            .env("PATH", tools::path());
-        cargo
-    };
-    step::check(cargo().args(["fmt", "--check"]))?;
-    step::check(cargo().args(["clean", "--quiet", "--package", &package]))?;
-    step::check(cargo().args([
-        "clippy",
+/// The functions of samples and templates, by their folders, as the local runner would build them.
+fn functions() -> Vec<Package> {
+    let root = project::root();
+    let functions = project::functions().into_iter().map(|folder| {
+        let name = folder.strip_prefix(&root).unwrap_or(&folder);
+        (name.display().to_string(), folder)
+    });
+    Package::plan(functions, &root)
+}
+
+/// Checks one function as its author would.
+fn function(package: &Package, totals: &mut Totals) -> Result<(), String> {
+    step::check(project::cargo_in(&package.dir).args(["fmt", "--check"]))?;
+    step::check(
+        package
+            .clean(&project::package_name(&package.dir)?)
+            .arg("--quiet"),
+    )?;
+    step::check(package.cargo("clippy").args([
         "--locked",
         "--all-targets",
         "--",
         "--deny",
         "warnings",
     ]))?;
-    step::count(cargo().args(["test", "--locked", "--no-fail-fast"]), totals)
+    step::count(
+        package
+            .cargo("test")
+            .args(["--locked", "--no-fail-fast"])
+            .env("PATH", tools::path()),
+        totals,
+    )
 }
 
 fn not_run() -> Vec<String> {

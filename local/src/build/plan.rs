@@ -1,13 +1,9 @@
 //! Which functions of a stack are built, and how.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use openfaas_stack::{Stack, build::Package};
 use thiserror::Error;
-
-/// The folder, beside the stack file, in which functions of one runtime share what is compiled. faas-cli calls its own
-/// folders in `build` after functions, whose names never begin with a dot.
-const SHARED: &str = "build/.shared";
 
 /// How each function of a stack comes to its program.
 #[derive(Debug)]
@@ -29,6 +25,9 @@ pub enum NotBuilt {
          own with `--binary NAME=PATH`"
     )]
     ImageOnly(String),
+    /// Its handler folder is not there.
+    #[error("its handler folder {0} is not there")]
+    NoFolder(String),
     /// Its handler folder is no Cargo package.
     #[error(
         "{0} holds no Cargo.toml, and only Rust functions are built here: start a program of your own with \
@@ -55,6 +54,9 @@ pub fn plan(stack: &Stack, given: Vec<(String, PathBuf)>) -> Plan {
             ));
         } else if handler.join("Cargo.toml").is_file() {
             functions.push((name.to_owned(), handler));
+        } else if !handler.is_dir() {
+            let folder = function.handler.value.clone();
+            left_out.push((name.to_owned(), NotBuilt::NoFolder(folder)));
         } else {
             left_out.push((
                 name.to_owned(),
@@ -62,19 +64,11 @@ pub fn plan(stack: &Stack, given: Vec<(String, PathBuf)>) -> Plan {
             ));
         }
     }
-    let root = stack
-        .root()
-        .canonicalize()
-        .unwrap_or_else(|_| stack.root().to_owned());
     Plan {
-        packages: Package::plan(functions, &shared(&root)),
+        packages: Package::plan(functions, stack.root()),
         given,
         left_out,
     }
-}
-
-fn shared(root: &Path) -> PathBuf {
-    root.join(SHARED)
 }
 
 #[cfg(test)]
@@ -92,6 +86,7 @@ mod tests {
             order: {lang: rust-otlp, handler: ./order, image: order}\n  \
             script: {lang: node, handler: ./script, image: script}\n  \
             given: {lang: rust-otlp, handler: ./given, image: given}\n  \
+            absent: {lang: rust-otlp, handler: ./absent, image: absent}\n  \
             figlet: {skip_build: true, image: figlet}\n";
         let stack = Stack::parse(folder.path().join("stack.yml"), text, |_| None).unwrap();
         let plan = plan(&stack, vec![("given".into(), "/bin/true".into())]);
@@ -110,6 +105,7 @@ mod tests {
             left_out,
             [
                 ("script", &NotBuilt::NoPackage("./script".into())),
+                ("absent", &NotBuilt::NoFolder("./absent".into())),
                 ("figlet", &NotBuilt::ImageOnly("figlet".into())),
             ]
         );
