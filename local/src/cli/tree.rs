@@ -1,5 +1,7 @@
 //! A message and all it caused, drawn as a tree.
 
+use std::time::Duration;
+
 use crate::{
     bus::{Attempt, Path, Verdict, Visit},
     terminal::{Colour, Style, duration},
@@ -29,11 +31,7 @@ fn below(style: Style, path: &Path, indent: &str, lines: &mut Vec<String>) {
         ));
     }
     for (index, visit) in path.functions.iter().enumerate() {
-        let (branch, next) = if index + 1 == path.functions.len() {
-            ("└─ ", "   ")
-        } else {
-            ("├─ ", "│  ")
-        };
+        let (branch, next) = ends(index + 1 == path.functions.len());
         lines.push(format!("{indent}{branch}{}", line(style, visit)));
         let indent = format!("{indent}{next}");
         if let Verdict::DeadLetter { topic, reason } = &visit.verdict {
@@ -41,14 +39,19 @@ fn below(style: Style, path: &Path, indent: &str, lines: &mut Vec<String>) {
             lines.push(format!("{indent}{}", style.paint(Colour::Red, &letter)));
         }
         for (index, reply) in visit.replies.iter().enumerate() {
-            let (branch, next) = if index + 1 == visit.replies.len() {
-                ("└─ ", "   ")
-            } else {
-                ("├─ ", "│  ")
-            };
+            let (branch, next) = ends(index + 1 == visit.replies.len());
             lines.push(format!("{indent}{branch}{}", message(style, reply)));
             below(style, reply, &format!("{indent}{next}"), lines);
         }
+    }
+}
+
+/// What stands before a branch, and before the lines below it.
+fn ends(is_last: bool) -> (&'static str, &'static str) {
+    if is_last {
+        ("└─ ", "   ")
+    } else {
+        ("├─ ", "│  ")
     }
 }
 
@@ -101,19 +104,20 @@ fn line(style: Style, visit: &Visit) -> String {
     )
 }
 
-/// A call in two words: its status, and when it began.
+/// A call in a few words: how long after the message came it was made, its status, and after how long that came.
 fn call(attempt: &Attempt) -> String {
-    let after = duration(attempt.after);
-    match (attempt.status, &attempt.unanswered) {
-        (Some(status), _) => format!("{status} after {after}"),
-        (None, _) => format!("no answer after {after}"),
-    }
+    let made = match attempt.after {
+        at_once if at_once < Duration::from_millis(1) => "0ms".to_owned(),
+        later => duration(later),
+    };
+    let status = attempt
+        .status
+        .map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+    format!("+{made} {status} after {}", duration(attempt.took))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn path(topic: &str, functions: Vec<Visit>) -> Path {
@@ -174,7 +178,7 @@ mod tests {
 orders  order  o-1
 ├─ a  done  12ms
 │  ├─ left  order  o-1
-│  │  └─ b  failed  12ms  2 calls: no answer after 0µs, 503 after 100ms
+│  │  └─ b  failed  12ms  2 calls: +0ms no answer after 1ms, +100ms 503 after 1ms
 │  │     dead letter in dead-letter.ns.b: no
 │  └─ right  order  o-1
 │     └─ nobody hangs on this topic

@@ -24,7 +24,7 @@ use crate::{
     trial::{
         FUNCTIONS, Promise,
         orders::{DEADLY, ORDERS, Order, TOPIC},
-        promises,
+        promises, revival,
         storefront::Storefront,
         traces,
     },
@@ -35,6 +35,9 @@ const ORDERS_END: Duration = Duration::from_secs(60);
 
 /// How long the last spans may take after that.
 const SPANS_COME: Duration = Duration::from_secs(5);
+
+/// The function that one of the orders kills.
+const KILLED: &str = "payment";
 
 /// How to try the order chain.
 #[derive(Debug, Args)]
@@ -124,8 +127,9 @@ async fn go(
     }
     let began = Instant::now();
     let bus = &session.gateway.bus;
-    console.line("");
+    console.line("\nSix orders:\n");
     let (roots, paths) = send(console, bus, &ORDERS).await?;
+    show(console, &paths);
     let mut promises = promises::check(&paths);
     promises.push(traced(&session.gateway.traces, &roots, &paths).await);
     promises.extend(
@@ -133,8 +137,13 @@ async fn go(
             .check()
             .await,
     );
+    console.line("Two more, of which one kills payment whenever it comes:\n");
     let (roots, paths) = send(console, bus, &DEADLY).await?;
+    let revival = revival::check(&session.gateway.functions, KILLED).await;
+    console.line("");
+    show(console, &paths);
     promises.extend(promises::check_deadly(&paths));
+    promises.push(revival);
     promises.push(traces::check_deadly(&roots, &paths));
     Ok(Some((promises, began.elapsed())))
 }
@@ -173,38 +182,34 @@ async fn send(
     Ok((roots, paths))
 }
 
-/// Waits until nothing more comes of the orders, and prints the path of each as soon as it is over.
+/// Waits until nothing more comes of the orders.
 async fn follow(console: &Console, bus: &Bus, positions: &[Position]) -> Vec<bus::Path> {
     let deadline = Instant::now() + ORDERS_END;
     let mut verdicts = bus.trail.verdicts();
-    let mut shown = vec![false; positions.len()];
     loop {
         verdicts.mark_unchanged();
-        let late = Instant::now() >= deadline;
         let paths: Vec<_> = positions
             .iter()
             .filter_map(|position| bus.path(position))
             .collect();
-        for (path, shown) in paths.iter().zip(&mut shown) {
-            if !*shown && (late || path.is_over()) {
-                *shown = true;
-                tree(console.style, path)
-                    .iter()
-                    .for_each(|line| console.line(line));
-                console.line("");
-            }
-        }
-        if late || shown.iter().all(|shown| *shown) {
+        let waiting = paths.iter().filter(|path| !path.is_over()).count();
+        let on_their_way = format!("{waiting} on their way");
+        console.progress(Some(console.style.paint(Colour::Dim, &on_their_way)));
+        let changed = timeout_at(deadline, verdicts.changed());
+        if waiting == 0 || changed.await.is_err() {
             console.progress(None);
             return paths;
         }
-        let waiting = shown.iter().filter(|shown| !**shown).count();
-        console.progress(Some(
-            console
-                .style
-                .paint(Colour::Dim, &format!("{waiting} orders on their way")),
-        ));
-        let _ = timeout_at(deadline, verdicts.changed()).await;
+    }
+}
+
+/// Prints the path of each order.
+fn show(console: &Console, paths: &[bus::Path]) {
+    for path in paths {
+        tree(console.style, path)
+            .iter()
+            .for_each(|line| console.line(line));
+        console.line("");
     }
 }
 

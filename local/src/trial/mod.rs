@@ -3,10 +3,12 @@
 //! - [`orders`]: what is ordered
 //! - [`promises`]: what has to become of it
 //! - [`storefront`]: the same seen by who orders
+//! - [`revival`]: whether who is killed lives again
 //! - [`traces`]: whether one trace covers each chain
 
 pub mod orders;
 pub mod promises;
+pub mod revival;
 pub mod storefront;
 pub mod traces;
 
