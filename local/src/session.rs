@@ -20,14 +20,17 @@ use crate::{
     build::{self, Builder, Compiler, Plan},
     bus::{self, Bus},
     gateway::{self, Client, Credentials, Gateway, Queue, UPSTREAM_TIMEOUT, reachable},
-    process::{Common, Functions, Guard, GuardError, Host, Logs, Secrets, Spec, State},
+    process::{Common, Functions, Guard, GuardError, Host, Logs, Secrets, Spec, State, remove},
     stack::{self, Known},
-    terminal::Console,
+    terminal::{Console, with_cause},
     traces::Traces,
 };
 
 /// What the gateway may take to finish its last calls.
 const LAST_CALLS: Duration = Duration::from_secs(10);
+
+/// What a function may take until it takes calls or has died once: a little more than it is given before it is ended.
+const START: Duration = Duration::from_secs(35);
 
 /// The folder beside the stack file whose files are secrets, as `faas-cli local-run` has it.
 pub const SECRETS: &str = ".secrets";
@@ -255,26 +258,28 @@ impl Session {
             let settled = |state| matches!(state, State::Ready(_) | State::Waiting);
             all.values().any(|entry| settled(entry.state))
         });
-        let _ = timeout(Duration::from_secs(35), settled).await;
-        if function.table.ready() > 0 {
+        let settled = timeout(START, settled).await.is_ok();
+        if settled && function.table.ready() > 0 {
             Start::Ready
         } else {
             Start::Failed("does not become ready, see above".into())
         }
     }
 
-    /// Waits until what clears up after a runner is gone, which it is not by itself.
-    pub async fn unguarded(&mut self) {
-        self.guard.lost().await;
+    /// Waits until what clears up after a runner is gone, which it is not by itself, and says how.
+    pub async fn unguarded(&mut self) -> String {
+        self.guard.lost().await
     }
 
     /// Finishes what runs, drains the functions, and leaves nothing.
     pub async fn end(self) {
+        let console = self.gateway.functions.host.console.clone();
         self.delivery_stop.cancel();
-        self.deliveries.ended().await;
+        if let Err(error) = self.deliveries.ended().await {
+            console.line(&format!("the deliveries did not end in order: {error}"));
+        }
         let given_up = self.gateway.queue.end().await;
         if given_up > 0 {
-            let console = &self.gateway.functions.host.console;
             console.line(&format!(
                 "{given_up} calls that nobody waits for were not done"
             ));
@@ -282,10 +287,11 @@ impl Session {
         self.stop.cancel();
         let mut server = self.server;
         if timeout(LAST_CALLS, &mut server).await.is_err() {
+            console.line("the last calls took too long and were cut off");
             server.abort();
         }
         self.gateway.functions.end().await;
-        clear(self.folder, self.guard).await;
+        clear(self.folder, self.guard, &console).await;
     }
 }
 
@@ -306,12 +312,18 @@ fn load(path: &Path, variables: &[(String, String)]) -> Result<Stack, StackError
     })
 }
 
-async fn clear(folder: TempDir, guard: Guard) {
+async fn clear(folder: TempDir, guard: Guard, console: &Console) {
     let path = folder.path().to_owned();
-    let _ = folder.close();
-    guard.finish().await;
-    // Whatever a process wrote while it was being ended.
-    let _ = std::fs::remove_dir_all(path);
+    // While there is a guard to do it in this process's place; what is left or comes anew goes below.
+    drop(folder);
+    if let Err(error) = guard.finish().await {
+        console.line(&format!(
+            "what functions started may run on, for the process that ends it is gone: {error}"
+        ));
+    }
+    if let Err(error) = remove(&path) {
+        console.line(&with_cause(&error));
+    }
 }
 
 /// How a function is wired, as the variables of its environment.
@@ -347,15 +359,6 @@ fn check(stack: &Stack, known: &Known, given: &[(String, PathBuf)]) -> Result<()
         Ok(())
     } else {
         Err(StartError::Wiring(stack.report(problems)))
-    }
-}
-
-/// An error and what it comes from, in one sentence.
-#[must_use]
-pub fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", with_cause(source)),
-        None => error.to_string(),
     }
 }
 

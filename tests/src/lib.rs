@@ -1,6 +1,7 @@
 //! Helpers of the tests in this folder.
 
 pub mod contract;
+pub mod conversation;
 pub mod guide;
 pub mod handler;
 pub mod runner;

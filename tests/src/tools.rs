@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 /// The root of this repository.
 pub fn repository() -> &'static Path {
@@ -33,6 +33,22 @@ pub fn needed(program: &str, test: &str) -> Option<PathBuf> {
         );
     }
     found
+}
+
+/// Runs a command to its end with `input` as its standard input.
+///
+/// # Panics
+/// Where it cannot be started.
+pub fn feed(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    child.wait_with_output().expect("a child")
 }
 
 /// Runs a command to its end and gives back what it wrote to stdout.

@@ -23,7 +23,7 @@ use openfaas_delivery::{
     wiring::Format,
 };
 use openfaas_telemetry::metrics::Metrics;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 pub use path::{Attempt, Path, Verdict, Visit};
 pub use trail::{Fate, Trail};
@@ -120,7 +120,10 @@ impl Bus {
 
 impl Running {
     /// Waits until the deliveries are drained.
-    pub async fn ended(self) {
-        let _ = self.0.await;
+    ///
+    /// # Errors
+    /// When they broke off.
+    pub async fn ended(self) -> Result<(), JoinError> {
+        self.0.await
     }
 }

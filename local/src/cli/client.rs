@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::{
     gateway::{AuthError, Credentials},
-    session::with_cause,
+    terminal::with_cause,
 };
 
 /// Where a runner listens unless told otherwise.

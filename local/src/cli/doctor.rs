@@ -13,7 +13,7 @@ use super::Done;
 use crate::{
     doctor::{Finding, State, functions, machine},
     session,
-    terminal::{Colour, Console},
+    terminal::{Colour, Console, with_cause},
 };
 
 /// What to look at.
@@ -41,7 +41,7 @@ pub(super) fn doctor(options: Doctor) -> Done {
         Err(other) => {
             findings.push(Finding {
                 about: "stack file".to_owned(),
-                said: session::with_cause(&other),
+                said: with_cause(&other),
                 state: State::Wrong,
                 remedy: None,
             });

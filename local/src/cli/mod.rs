@@ -15,7 +15,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::{process::guard, session::with_cause};
+use crate::{process::guard, terminal::with_cause};
 
 /// Runs the functions of a stack.yml on this machine: builds and starts them, gives them a gateway that faas-cli talks
 /// to, and delivers the events of their topics.

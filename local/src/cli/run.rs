@@ -36,15 +36,18 @@ pub(super) async fn run(options: Run) -> Done {
                 biased;
                 () = signals.wait() => {}
                 () = show(&console, logs) => {}
-                () = session.unguarded() => {
-                    let lost = "the process that clears up after this one was ended by somebody";
-                    console.line(&console.style.paint(Colour::Red, lost));
+                how = session.unguarded() => {
+                    let lost = format!("the process that clears up after this one {how}");
+                    console.line(&console.style.paint(Colour::Red, &lost));
                 }
             }
         }
     }
-    if let Some(file) = &ready_file {
-        let _ = std::fs::remove_file(file);
+    if let Some(file) = &ready_file
+        && let Err(error) = std::fs::remove_file(file)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        console.line(&format!("cannot remove {}: {error}", file.display()));
     }
     console.progress(None);
     console.line(

@@ -1,12 +1,12 @@
 //! The table of functions that a run begins with.
 
-use openfaas_stack::{Stack, lint};
+use openfaas_stack::{Severity, Stack, lint};
 
 use crate::{
     gateway::{Gateway, reachable},
-    session::Start,
+    session::{SECRETS, Start},
     stack,
-    terminal::{Colour, Console, table},
+    terminal::{Colour, Console, shown, table},
 };
 
 /// Prints which functions there are, where each is called, and which topics it hangs on.
@@ -42,20 +42,26 @@ pub(super) fn print(
     }
     for spec in gateway.known.specs() {
         for secret in gateway.functions.host.secrets.missing(&spec.secrets) {
-            let file = stack.root().join(".secrets").join(&secret);
+            let file = stack.root().join(SECRETS).join(&secret);
             let how = format!(
                 "has no secret {secret}: write it to {} or `faas-cli secret create {secret}`",
-                file.display()
+                shown(&file)
             );
             console.note(&spec.service, &how);
         }
     }
-    let remarks = lint::check(stack).len();
-    if remarks > 0 {
-        let said = format!(
-            "{remarks} remarks about {}: see `openfaas-local doctor`",
-            stack.path.display()
-        );
+    // Errors are told where they strike.
+    for remark in lint::check(stack)
+        .iter()
+        .filter(|problem| problem.severity == Severity::Warning)
+    {
+        let span = remark.span;
+        let place = format!("{}:{}:{}", stack.path.display(), span.line, span.column);
+        let remedy = remark
+            .remedy
+            .as_deref()
+            .unwrap_or("see `openfaas-local doctor`");
+        let said = format!("{place}: {}; {remedy}", remark.message);
         console.line(&style.paint(Colour::Yellow, &said));
     }
     console.line("");

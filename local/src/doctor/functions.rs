@@ -1,14 +1,11 @@
 //! Each function of a stack.
 
-use std::{
-    path::{Component, Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use openfaas_stack::{Function, Stack};
 
 use super::Finding;
-use crate::{build, session::SECRETS};
+use crate::{build, session::SECRETS, terminal::shown};
 
 /// Everything about the functions of `stack` that its text alone does not say.
 #[must_use]
@@ -63,15 +60,6 @@ fn manifest(name: &str, folder: &Path) -> Finding {
             )
         }
     }
-}
-
-/// A path without the `.` in it.
-fn shown(path: &Path) -> String {
-    let short: PathBuf = path
-        .components()
-        .filter(|part| *part != Component::CurDir)
-        .collect();
-    short.display().to_string()
 }
 
 /// The secrets that nobody has given yet.

@@ -232,7 +232,7 @@ async fn redrive(
                 RedriveError::NoNotes | RedriveError::NobodyThere { .. } => StatusCode::CONFLICT,
                 RedriveError::Publish(_) => StatusCode::SERVICE_UNAVAILABLE,
             };
-            Failure::new(status, crate::session::with_cause(&error))
+            Failure::new(status, crate::terminal::with_cause(&error))
         })?;
     Ok(Json(Place {
         topic: position.log.to_string(),

@@ -22,7 +22,8 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
+        // Without it answers come a little later, that is all.
+        stream.set_nodelay(true).ok();
     });
     let routes = routes(gateway).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, routes)

@@ -6,7 +6,7 @@
 //! started itself is in the group as well.
 
 use std::{
-    io::{self, Read},
+    io::{self, Read, Write},
     path::Path,
     process::Stdio,
     time::Duration,
@@ -19,6 +19,9 @@ use tokio::{
     process::{Child, ChildStdin, Command},
     signal::unix::{SignalKind, signal},
 };
+
+use super::leavings::{how, remove};
+use crate::terminal::with_cause;
 
 /// The hidden command under which this program becomes the guard.
 pub const COMMAND: &str = "guard";
@@ -94,16 +97,19 @@ impl Guard {
         self.group
     }
 
-    /// Waits until somebody has ended the guard.
-    pub async fn lost(&mut self) {
-        let _ = self.child.wait().await;
+    /// Waits until somebody has ended the guard, and says how.
+    pub async fn lost(&mut self) -> String {
+        how(&self.child.wait().await)
     }
 
     /// Ends what is left in the group, the guard included. The run's folder is the caller's to remove, before.
-    pub async fn finish(mut self) {
-        let _ = self.pipe.write_all(&[CLEAN]).await;
+    ///
+    /// # Errors
+    /// When the guard is no longer there to do it.
+    pub async fn finish(mut self) -> io::Result<()> {
+        self.pipe.write_all(&[CLEAN]).await?;
         drop(self.pipe);
-        let _ = self.child.wait().await;
+        self.child.wait().await.map(drop)
     }
 }
 
@@ -122,11 +128,20 @@ pub fn keep(folder: &Path) -> io::Result<()> {
         signal(SignalKind::hangup())?,
     ];
     let mut said = Vec::new();
-    let _ = io::stdin().read_to_end(&mut said);
-    if said.last() != Some(&CLEAN) {
-        let _ = kill_process_group(getpgrp(), Signal::TERM);
-        std::thread::sleep(GRACE);
-        let _ = std::fs::remove_dir_all(folder);
+    let heard = io::stdin().read_to_end(&mut said);
+    if heard.is_err() || said.last() != Some(&CLEAN) {
+        match kill_process_group(getpgrp(), Signal::TERM) {
+            Ok(()) => std::thread::sleep(GRACE),
+            Err(error) => say(&format!("cannot end what the runner left: {error}")),
+        }
+        if let Err(error) = remove(folder) {
+            say(&with_cause(&error));
+        }
     }
     Ok(kill_process_group(getpgrp(), Signal::KILL)?)
+}
+
+/// Tells whoever still reads: the runner that did is gone.
+fn say(text: &str) {
+    writeln!(io::stderr(), "{text}").ok();
 }

@@ -3,9 +3,8 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    os::unix::process::ExitStatusExt,
     path::Path,
-    process::{ExitStatus, Stdio},
+    process::Stdio,
     sync::Arc,
     time::Duration,
 };
@@ -23,10 +22,12 @@ use super::{
     function::Desired,
     health,
     host::Host,
+    leavings::{how, remove},
     logs::Origin,
     ports,
     table::{State, Table},
 };
+use crate::terminal::with_cause;
 
 /// The wait before the first restart; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -90,10 +91,7 @@ impl Replica {
             let wait = wait_after(if ready_for >= STEADY { 0 } else { deaths });
             deaths = if ready_for >= STEADY { 1 } else { deaths + 1 };
             self.table.set(self.number, State::Waiting, None);
-            self.host.console.note(
-                &self.desired.spec.service,
-                &format!("{how}; started again in {wait:?}"),
-            );
+            self.note(&format!("{how}; started again in {wait:?}"));
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
@@ -114,10 +112,14 @@ impl Replica {
             port: ports::free()?,
             metrics_port: ports::free()?,
             temporary: self.host.folder.join("tmp").join(&instance),
-            secrets: self.host.secrets.mount(&spec.service, &spec.secrets)?,
+            secrets: self
+                .host
+                .secrets
+                .mount(&spec.service, &spec.secrets)
+                .map_err(at(&self.host.folder))?,
             instance: instance.clone(),
         };
-        std::fs::create_dir_all(&place.temporary)?;
+        std::fs::create_dir_all(&place.temporary).map_err(at(&place.temporary))?;
         let mut child = Command::new(program)
             .env_clear()
             .envs(self.host.common.of(spec, &self.desired.wiring, &place))
@@ -128,9 +130,7 @@ impl Replica {
             .process_group(self.host.group)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", program.display()))
-            })?;
+            .map_err(at(program))?;
         let origin = Origin {
             name: spec.service.as_str().into(),
             namespace: spec.namespace.as_str().into(),
@@ -153,6 +153,17 @@ impl Replica {
         Ok((child, place, output))
     }
 
+    /// Tells a person about this function.
+    fn note(&self, text: &str) {
+        self.host.console.note(&self.desired.spec.service, text);
+    }
+
+    fn note_unless(&self, done: Result<(), String>) {
+        if let Err(why) = done {
+            self.note(&why);
+        }
+    }
+
     /// Stays with a process until its end, and clears up after it.
     async fn attend(&self, mut child: Child, place: &Place, mut output: JoinSet<()>) -> End {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, place.port));
@@ -165,25 +176,23 @@ impl Replica {
         let died = tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            status = child.wait() => Some(describe(&status)),
+            status = child.wait() => Some(how(&status)),
             wrong = health::watch(address, ready) => Some(wrong),
         };
         if died.is_none() {
             self.table.set(self.number, State::Leaving, id);
-            if drain(&mut child).await.is_err() {
-                let late = format!(
-                    "did not end within {} s of SIGTERM and was killed",
-                    DRAIN.as_secs()
-                );
-                self.host.console.note(&self.desired.spec.service, &late);
-            }
+            self.note_unless(drain(&mut child).await);
         }
-        let _ = child.kill().await;
-        let _ = timeout(LAST_WORDS, async {
-            while output.join_next().await.is_some() {}
-        })
-        .await;
-        remove(&place.temporary);
+        let runs_on = child.id().is_some();
+        if runs_on {
+            let cannot = |error| format!("cannot be killed: {error}");
+            self.note_unless(child.kill().await.map_err(cannot));
+        }
+        let read = async { while output.join_next().await.is_some() {} };
+        if timeout(LAST_WORDS, read).await.is_err() {
+            output.abort_all();
+        }
+        self.note_unless(remove(&place.temporary).map_err(|error| with_cause(&error)));
         match died {
             None => End::Stopped,
             Some(how) => End::Died {
@@ -194,12 +203,19 @@ impl Replica {
     }
 }
 
-/// Sends SIGTERM and waits for the end.
-async fn drain(child: &mut Child) -> Result<(), tokio::time::error::Elapsed> {
-    if let Some(id) = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)) {
-        let _ = kill_process(id, Signal::TERM);
+/// Sends SIGTERM and waits for the end. An error says why there is none.
+async fn drain(child: &mut Child) -> Result<(), String> {
+    let Some(id) = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)) else {
+        return Ok(());
+    };
+    kill_process(id, Signal::TERM).map_err(|error| format!("cannot be sent SIGTERM: {error}"))?;
+    match timeout(DRAIN, child.wait()).await {
+        Ok(ended) => ended.map(drop).map_err(|error| how(&Err(error))),
+        Err(_) => Err(format!(
+            "did not end within {} s of SIGTERM and was killed",
+            DRAIN.as_secs()
+        )),
     }
-    timeout(DRAIN, child.wait()).await.map(drop)
 }
 
 fn wait_after(deaths: u32) -> Duration {
@@ -208,24 +224,13 @@ fn wait_after(deaths: u32) -> Duration {
         .min(LONGEST_WAIT)
 }
 
-fn describe(status: &io::Result<ExitStatus>) -> String {
-    match status {
-        Ok(status) => match (status.code(), status.signal()) {
-            (Some(code), _) => format!("exited with code {code}"),
-            (None, Some(signal)) => format!("was ended by signal {signal}"),
-            (None, None) => "ended".to_owned(),
-        },
-        Err(error) => format!("is lost: {error}"),
-    }
+/// Puts before an error where it struck.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 fn no_pipe() -> io::Error {
     io::Error::other("its output cannot be read")
-}
-
-fn remove(folder: &Path) {
-    // What cannot be removed now goes with the run's folder.
-    let _ = std::fs::remove_dir_all(folder);
 }
 
 #[cfg(test)]

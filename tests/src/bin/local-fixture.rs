@@ -67,6 +67,7 @@ fn routes() -> Router {
         )
         .route("/upgrade", get(upgrade))
         .route("/die", any(async || -> () { std::process::abort() }))
+        .route("/occupy", post(occupy))
         .route("/slow/{milliseconds}", any(slow))
         .route("/fail/{times}", any(fail))
         .route(
@@ -142,6 +143,13 @@ async fn fail(State(memory): State<Memory>, Path(times): Path<u32>) -> StatusCod
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     }
+}
+
+/// Puts a file where its folder for temporary files was.
+async fn occupy() {
+    let folder = std::env::var("TMPDIR").unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "").unwrap();
 }
 
 async fn slow(Path(milliseconds): Path<u64>) -> &'static str {

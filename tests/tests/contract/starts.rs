@@ -16,44 +16,23 @@ fn complaint(environment: &[(&str, &str)], arguments: &[&str]) -> String {
     output
 }
 
+/// What is right where a duration is wrong.
+const DURATION: &str = "whole seconds or a duration like 1m30s";
+
 #[test]
 fn a_bad_value_is_named_with_its_key_and_what_would_be_right() {
     for (key, value, right) in [
         ("port", "http", "a port from 0 to 65535"),
         ("port", "70000", "a port from 0 to 65535"),
         ("metrics_port", "-1", "a port from 0 to 65535"),
-        (
-            "read_timeout",
-            "soon",
-            "whole seconds or a duration like 1m30s",
-        ),
-        (
-            "write_timeout",
-            "-1s",
-            "whole seconds or a duration like 1m30s",
-        ),
-        (
-            "exec_timeout",
-            "1x",
-            "whole seconds or a duration like 1m30s",
-        ),
-        (
-            "healthcheck_interval",
-            "1 minute",
-            "whole seconds or a duration like 1m30s",
-        ),
-        ("init_grace", "?", "whole seconds or a duration like 1m30s"),
-        ("drain_quiet", "?", "whole seconds or a duration like 1m30s"),
-        (
-            "drain_timeout",
-            "?",
-            "whole seconds or a duration like 1m30s",
-        ),
-        (
-            "max_queue_wait",
-            "?",
-            "whole seconds or a duration like 1m30s",
-        ),
+        ("read_timeout", "soon", DURATION),
+        ("write_timeout", "-1s", DURATION),
+        ("exec_timeout", "1x", DURATION),
+        ("healthcheck_interval", "1 minute", DURATION),
+        ("init_grace", "?", DURATION),
+        ("drain_quiet", "?", DURATION),
+        ("drain_timeout", "?", DURATION),
+        ("max_queue_wait", "?", DURATION),
         ("max_inflight", "many", "a whole number"),
         ("max_queue", "-1", "a whole number"),
         (

@@ -4,19 +4,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use openfaas_tests::runner::{Runner, until};
-use openfaas_tests::tools::{needed, run};
+use openfaas_tests::tools::{feed, needed, run};
 use serde_json::Value;
 
-const STACK: &str = "
-  probe:
-    lang: rust-otlp
-    handler: ./probe
-    image: probe:1
-    environment:
-      greeting: hello
-    annotations:
-      topic: greetings
-";
+use crate::probe::{Password, runner_with};
 
 /// faas-cli with a runner to talk to.
 struct Cli {
@@ -34,8 +25,7 @@ impl Cli {
 
     fn start_with(test: &str, arguments: &[&str]) -> Option<Self> {
         let program = needed("faas-cli", test)?;
-        let binary = format!("probe={}", env!("CARGO_BIN_EXE_local-fixture"));
-        let runner = Runner::start(STACK, &[&["--binary", &binary], arguments].concat());
+        let runner = runner_with(arguments);
         let template = runner.folder().join("template/rust-otlp");
         std::fs::create_dir_all(&template).unwrap();
         std::fs::write(template.join("template.yml"), "language: rust-otlp\n").unwrap();
@@ -71,20 +61,7 @@ impl Cli {
     }
 
     fn invoke(&self, arguments: &[&str], input: &str) -> String {
-        use std::io::Write;
-        let mut command = self.command(&[&["invoke"], arguments].concat());
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(input.as_bytes())
-            .unwrap();
-        let output = child.wait_with_output().unwrap();
+        let output = feed(&mut self.command(&[&["invoke"], arguments].concat()), input);
         assert!(output.status.success(), "{arguments:?}");
         let said = String::from_utf8(output.stdout).unwrap();
         // Whoever has not logged in is told so first, on stdout too.
@@ -157,7 +134,10 @@ async fn it_deploys_and_removes() {
     .await;
     let described = cli.describe();
     assert_eq!(described["annotations"]["team"], "shop");
-    assert_eq!(described["annotations"]["topic"], "greetings");
+    assert_eq!(
+        described["annotations"]["com.openfaas.retry.min_wait"],
+        "10ms"
+    );
     assert!(cli.fails(&["diff"]).contains("annotation.team"));
 
     let elsewhere = tempfile::tempdir().unwrap();
@@ -266,18 +246,9 @@ fn it_asks_for_version_readiness_and_namespaces() {
 
 #[test]
 fn it_logs_in_where_there_is_a_password() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, text: &str| {
-        std::fs::write(folder.path().join(name), text).unwrap();
-        folder.path().join(name).to_str().unwrap().to_owned()
-    };
-    let (user, password) = (file("user", "admin"), file("password", "s3cret"));
-    let arguments = [
-        "--basic-auth-user",
-        &user,
-        "--basic-auth-password",
-        &password,
-    ];
+    let password = Password::new("admin", "s3cret");
+    let arguments = password.arguments();
+    let arguments = arguments.each_ref().map(String::as_str);
     let Some(cli) = Cli::start_with("it_logs_in_where_there_is_a_password", &arguments) else {
         return;
     };
