@@ -127,7 +127,7 @@ async fn go(
     }
     let began = Instant::now();
     let bus = &session.gateway.bus;
-    console.line("\nSix orders:\n");
+    console.line("\nSix orders:");
     let (roots, paths) = send(console, bus, &ORDERS).await?;
     show(console, &paths);
     let mut promises = promises::check(&paths);
@@ -137,10 +137,9 @@ async fn go(
             .check()
             .await,
     );
-    console.line("Two more, of which one kills payment whenever it comes:\n");
+    console.line("Two more, of which one kills payment whenever it comes:");
     let (roots, paths) = send(console, bus, &DEADLY).await?;
     let revival = revival::check(&session.gateway.functions, KILLED).await;
-    console.line("");
     show(console, &paths);
     promises.extend(promises::check_deadly(&paths));
     promises.push(revival);
@@ -205,6 +204,7 @@ async fn follow(console: &Console, bus: &Bus, positions: &[Position]) -> Vec<bus
 
 /// Prints the path of each order.
 fn show(console: &Console, paths: &[bus::Path]) {
+    console.line("");
     for path in paths {
         tree(console.style, path)
             .iter()
