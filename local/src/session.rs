@@ -11,6 +11,7 @@ use std::{
 
 use openfaas_delivery::target::http::{GatewayError, HttpTarget};
 use openfaas_stack::{Problem, Report, Stack, StackError, build::Profile};
+use openfaas_telemetry::{Config, ConfigError, Telemetry};
 use tempfile::TempDir;
 use thiserror::Error;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -31,6 +32,9 @@ const LAST_CALLS: Duration = Duration::from_secs(10);
 
 /// What a function may take until it takes calls or has died once: a little more than it is given before it is ended.
 const START: Duration = Duration::from_secs(35);
+
+/// What the last spans of deliveries may take.
+const LAST_SPANS: Duration = Duration::from_secs(1);
 
 /// The folder beside the stack file whose files are secrets, as `faas-cli local-run` has it.
 pub const SECRETS: &str = ".secrets";
@@ -67,6 +71,8 @@ pub struct Session {
     deliveries: bus::Running,
     /// Drains it.
     delivery_stop: CancellationToken,
+    /// Where its spans go.
+    telemetry: Telemetry,
     /// The gateway's server.
     server: JoinHandle<io::Result<()>>,
     /// Ends the gateway's server.
@@ -123,6 +129,9 @@ pub enum StartError {
     /// The bus cannot call the gateway.
     #[error(transparent)]
     Target(#[from] GatewayError),
+    /// The OpenTelemetry settings of the runner's environment.
+    #[error(transparent)]
+    Telemetry(#[from] ConfigError),
     /// There is no guard.
     #[error(transparent)]
     Guard(#[from] GuardError),
@@ -163,10 +172,13 @@ impl Session {
             profile: options.profile,
             said: Arc::default(),
         };
+        let common = Common::new(format!("http://{}", reachable(address)), std::env::vars());
+        let settings = common.telemetry();
+        let config = Config::from_lookup(|name| settings.get(name).cloned(), bus::CONNECTOR)?;
         let host = Host {
             folder: folder.path().to_owned(),
             group: guard.group(),
-            common: Common::new(format!("http://{}", reachable(address)), std::env::vars()),
+            common,
             secrets,
             logs: Logs::default(),
             console,
@@ -187,10 +199,10 @@ impl Session {
             address,
         };
         let target = HttpTarget::gateway(&format!("http://{}", reachable(address)))?;
+        let telemetry = Telemetry::start(config);
         let delivery_stop = CancellationToken::new();
-        let deliveries = gateway
-            .bus
-            .deliver(target, delivery_stop.clone().cancelled_owned());
+        let stopped = delivery_stop.clone().cancelled_owned();
+        let deliveries = gateway.bus.deliver(target, &telemetry, stopped);
         let server = tokio::spawn(gateway::serve(
             gateway.clone(),
             listener,
@@ -202,6 +214,7 @@ impl Session {
             plan,
             deliveries,
             delivery_stop,
+            telemetry,
             server,
             stop,
             folder,
@@ -278,6 +291,7 @@ impl Session {
         if let Err(error) = self.deliveries.ended().await {
             console.line(&format!("the deliveries did not end in order: {error}"));
         }
+        self.telemetry.shutdown(LAST_SPANS).await;
         let given_up = self.gateway.queue.end().await;
         if given_up > 0 {
             console.line(&format!(

@@ -22,7 +22,7 @@ use openfaas_delivery::{
     target::http::HttpTarget,
     wiring::Format,
 };
-use openfaas_telemetry::metrics::Metrics;
+use openfaas_telemetry::{Telemetry, metrics::Metrics};
 use tokio::task::{JoinError, JoinHandle};
 
 pub use path::{Attempt, Path, Verdict, Visit};
@@ -31,7 +31,10 @@ pub use trail::{Fate, Trail};
 use crate::{process::Functions, stack};
 
 /// Who delivers, as functions and dead letters are told.
-const CONNECTOR: &str = "openfaas-local";
+pub const CONNECTOR: &str = "openfaas-local";
+
+/// The bus as spans name it.
+const SYSTEM: &str = "memory";
 
 /// The bus of a run. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -63,14 +66,17 @@ impl Bus {
         }
     }
 
-    /// Delivers to every function that is deployed, from now until `stop`, by calls through `target`.
+    /// Delivers to every function that is deployed, from now until `stop`, by calls through `target`, each with a span.
     pub fn deliver(
         &self,
         target: HttpTarget,
+        telemetry: &Telemetry,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Running {
         let seen = Arc::new((self.trail.clone(), DeliveryMetrics::new(&self.metrics)));
-        let engine = Engine::new(self.topics.clone(), target, seen).named(CONNECTOR);
+        let engine = Engine::new(self.topics.clone(), target, seen)
+            .named(CONNECTOR)
+            .traced(telemetry, SYSTEM);
         Running(tokio::spawn(deliveries::follow(
             engine,
             self.functions.clone(),

@@ -62,6 +62,32 @@ impl Common {
         }
     }
 
+    /// What the runner itself exports its spans by: as its functions do.
+    #[must_use]
+    pub fn telemetry(&self) -> BTreeMap<String, String> {
+        self.inherited(false)
+    }
+
+    /// What is inherited, and where telemetry goes if nobody named a collector.
+    fn inherited(&self, has_collector: bool) -> BTreeMap<String, String> {
+        let mut all = self.inherited.clone();
+        if has_collector || all.contains_key(ENDPOINT) {
+            return all;
+        }
+        let endpoint = format!("{}{}", self.gateway, crate::gateway::OTLP);
+        for (name, value) in [
+            (ENDPOINT, endpoint.as_str()),
+            // Traces are all that is shown here, and a person is waiting for them.
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_LOGS_EXPORTER", "none"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ] {
+            all.entry(name.to_owned())
+                .or_insert_with(|| value.to_owned());
+        }
+        all
+    }
+
     /// The whole environment of one process of `spec`: what is inherited, then defaults, then its own variables, then its
     /// wiring, then what only the runner knows.
     #[must_use]
@@ -71,24 +97,11 @@ impl Common {
         wiring: &[(String, String)],
         place: &Place,
     ) -> BTreeMap<String, String> {
-        let endpoint = format!("{}{}", self.gateway, crate::gateway::OTLP);
-        let defaults = [
-            (ENDPOINT, endpoint.as_str()),
-            // Traces are all that is shown here, and a person is waiting for them.
-            ("OTEL_METRICS_EXPORTER", "none"),
-            ("OTEL_LOGS_EXPORTER", "none"),
-            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-            // Nobody has to notice here that it leaves: the runner stops sending before it says so.
-            ("healthcheck_interval", "50ms"),
-        ];
-        let has_collector =
-            self.inherited.contains_key(ENDPOINT) || spec.env_vars.contains_key(ENDPOINT);
-        let applies = |name: &str| !(has_collector && name.starts_with(TELEMETRY));
-        let defaults = defaults.into_iter().filter(|(name, _)| applies(name));
-        let mut all: BTreeMap<_, _> = defaults
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        all.extend(self.inherited.clone());
+        let has_collector = spec.env_vars.contains_key(ENDPOINT);
+        let mut all = self.inherited(has_collector);
+        // Nobody has to notice here that it leaves: the runner stops sending before it says so.
+        all.entry("healthcheck_interval".to_owned())
+            .or_insert_with(|| "50ms".to_owned());
         if !spec.env_process.is_empty() {
             all.insert("fprocess".to_owned(), spec.env_process.clone());
         }
