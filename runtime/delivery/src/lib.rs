@@ -21,6 +21,8 @@ pub mod ids;
 pub mod memory;
 #[cfg(feature = "engine")]
 pub mod metrics;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "engine")]
 pub mod observe;
 #[cfg(feature = "promises")]

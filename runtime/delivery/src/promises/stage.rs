@@ -194,7 +194,8 @@ pub(super) async fn until(mut condition: impl AsyncFnMut() -> bool) {
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work)
+    // A whole engine may be in there: too much for the stack of a test, with some brokers.
+    tokio::time::timeout(PATIENCE, Box::pin(work))
         .await
         .expect("it takes no longer")
 }

@@ -1,0 +1,98 @@
+//! The key-value bucket of leases and records: made by whoever first needs it.
+
+use async_nats::jetstream::context::KeyValueErrorKind;
+use async_nats::jetstream::kv::{self, Operation, Store, UpdateErrorKind};
+
+use super::config::BUCKET;
+use super::connection::{AskError, Connection};
+use super::record::Entry;
+use crate::broker::OpenError;
+
+/// The bucket.
+#[derive(Debug, Clone)]
+pub(super) struct Bucket {
+    store: Store,
+}
+
+/// What lies under a key.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// 0 where nothing ever was.
+    pub(super) revision: u64,
+    /// `None` where there is nothing, or nothing of ours.
+    pub(super) entry: Option<Entry>,
+}
+
+/// Why an entry is not written.
+#[derive(Debug)]
+pub(super) enum WriteError {
+    /// Somebody wrote there since.
+    Overtaken,
+    /// It may be written or not.
+    Away(String),
+}
+
+impl Bucket {
+    /// The bucket, if there is one.
+    pub(super) async fn find(connection: &Connection) -> Result<Option<Self>, OpenError> {
+        connection.up().await?;
+        match connection.jetstream.get_key_value(BUCKET).await {
+            Ok(store) => Ok(Some(Self { store })),
+            Err(error) if error.kind() == KeyValueErrorKind::GetBucket => Ok(None),
+            Err(error) => Err(OpenError::NotReady(format!("bucket {BUCKET}: {error}"))),
+        }
+    }
+
+    /// The bucket, made where it is missing with as many replicas as the stream it serves.
+    pub(super) async fn open(connection: &Connection, replicas: usize) -> Result<Self, OpenError> {
+        if let Some(found) = Self::find(connection).await? {
+            return Ok(found);
+        }
+        let config = kv::Config {
+            bucket: BUCKET.into(),
+            description: "Who holds the ordered durables of openfaas functions".into(),
+            history: 1,
+            num_replicas: replicas,
+            ..kv::Config::default()
+        };
+        match connection.jetstream.create_key_value(config).await {
+            Ok(store) => Ok(Self { store }),
+            Err(error) if connection.is_up() => Err(OpenError::NotReady(format!(
+                "the bucket {BUCKET} is missing and cannot be made ({error}): make it with `nats kv add {BUCKET}`"
+            ))),
+            Err(error) => Err(OpenError::Unavailable(error.to_string())),
+        }
+    }
+
+    pub(super) async fn read(&self, key: &str) -> Result<Found, AskError> {
+        let found = self
+            .store
+            .entry(key)
+            .await
+            .map_err(|error| AskError::Away(error.to_string()))?;
+        Ok(found.map_or_else(Found::default, |found| Found {
+            revision: found.revision,
+            entry: Some(found.value)
+                .filter(|_| found.operation == Operation::Put)
+                .and_then(|value| serde_json::from_slice(&value).ok()),
+        }))
+    }
+
+    /// Writes what follows on this revision, and gives back its own.
+    pub(super) async fn write(
+        &self,
+        key: &str,
+        entry: &Entry,
+        revision: u64,
+    ) -> Result<u64, WriteError> {
+        let value =
+            serde_json::to_vec(entry).map_err(|error| WriteError::Away(error.to_string()))?;
+        self.store
+            .update(key, value.into(), revision)
+            .await
+            .map_err(|error| match error.kind() {
+                UpdateErrorKind::WrongLastRevision => WriteError::Overtaken,
+                _ => WriteError::Away(error.to_string()),
+            })
+    }
+}

@@ -1,0 +1,102 @@
+//! How an event stands in a NATS message, and a NATS message in ours.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream::message::Info;
+use bytes::Bytes;
+use openfaas_cloudevents::http::Message as Decoding;
+use openfaas_cloudevents::{Event, Limits, nats as binding};
+
+use crate::broker::{Decoded, Header, Message, Position, Publication};
+use crate::dead_letter;
+use crate::wiring::Format;
+use crate::wrap;
+
+/// Reads a message; one that never claimed to be a CloudEvent is wrapped.
+pub(super) fn decode(message: &Message) -> Decoded {
+    let headers = message
+        .headers
+        .iter()
+        .filter_map(|header| Some((header.name.as_str(), header.text()?)));
+    let body = message.body.clone().unwrap_or_default();
+    match binding::decode(headers, body, &Limits::default()) {
+        Ok(Decoding::Event(event)) => Decoded::Event(event),
+        Ok(Decoding::Batch(_)) => Decoded::Broken("a batch of events cannot be one message".into()),
+        Ok(Decoding::Other) => {
+            let Position { log, offset } = dead_letter::identity(message);
+            let content_type = message.header("content-type");
+            let body = message.body.clone();
+            Decoded::Event(wrap::from_broker(&log, offset, content_type, body))
+        }
+        Err(error) => Decoded::Broken(error.to_string()),
+    }
+}
+
+/// Writes an event.
+pub(super) fn encode(
+    topic: &Arc<str>,
+    event: &Event,
+    format: Format,
+) -> Result<Publication, String> {
+    let (headers, body) = match format {
+        Format::Binary => binding::encode_binary(event),
+        Format::Structured => binding::encode_structured(event),
+    }
+    .map_err(|error| error.to_string())?;
+    let headers = headers
+        .into_iter()
+        .map(|(name, value)| Header::new(name, value))
+        .collect();
+    Ok(Publication {
+        topic: Arc::clone(topic),
+        dedup: None,
+        key: None,
+        headers,
+        body: Some(body),
+    })
+}
+
+/// A message as it came.
+pub(super) fn message(message: async_nats::Message, info: &Info<'_>, log: &Arc<str>) -> Message {
+    Message {
+        topic: message.subject.as_str().into(),
+        position: Position {
+            log: Arc::clone(log),
+            offset: info.stream_sequence,
+        },
+        time: Some(SystemTime::from(info.published)),
+        key: None,
+        headers: message.headers.as_ref().map(headers).unwrap_or_default(),
+        body: Some(message.payload),
+    }
+}
+
+/// The headers of a publication, its dedup id among them.
+pub(super) fn header_map(publication: &Publication) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for header in &publication.headers {
+        map.append(header.name.as_str(), header.text().unwrap_or_default());
+    }
+    if let Some(id) = &publication.dedup {
+        map.insert(NATS_MESSAGE_ID, id.as_str());
+    }
+    map
+}
+
+/// Sorted by name: the client keeps the order of values of one name, and none of the names.
+fn headers(map: &HeaderMap) -> Vec<Header> {
+    let mut headers: Vec<Header> = map
+        .iter()
+        .flat_map(|(name, values)| {
+            let value = |value: &async_nats::HeaderValue| {
+                Header::new(name.to_string(), Bytes::copy_from_slice(value.as_ref()))
+            };
+            values.iter().map(value)
+        })
+        .collect();
+    headers.sort_by(|one, other| one.name.cmp(&other.name));
+    headers
+}

@@ -1,0 +1,115 @@
+//! Where NATS is, and how quickly an owner is missed there.
+
+use std::time::Duration;
+
+use super::auth::{Auth, Settings, Tls};
+
+/// The bucket of leases and records.
+pub(super) const BUCKET: &str = "openfaas";
+
+/// How to reach NATS.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Addresses of one cluster: `host`, `host:port` or a URL each.
+    pub servers: Vec<String>,
+    /// Who we are to NATS.
+    pub auth: Auth,
+    /// What the connection is encrypted with.
+    pub tls: Tls,
+    /// Who this is: the name of the connection, and of whoever holds a lease. A pod's name.
+    pub instance: String,
+    /// How long the server waits for an ack or a sign of progress before it gives a message again. All other times
+    /// follow from it; only tests have a reason to change it.
+    pub ack_wait: Duration,
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub(super) String);
+
+/// The times of one owner, in parts of `ack_wait`; in words for the 8 s that it has outside tests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) ack_wait: Duration,
+}
+
+impl Config {
+    /// From an environment: `broker_host` (OpenFaaS's own name; several by comma) and what `docs/nats.md` lists.
+    ///
+    /// # Errors
+    /// One sentence with the setting that is wrong.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let settings = Settings::new(lookup);
+        let servers = settings
+            .text("broker_host")
+            .unwrap_or_else(|| "nats".into());
+        let servers = servers.split(',').map(|server| server.trim().to_owned());
+        let plain = Self::new("");
+        Ok(Self {
+            servers: servers.filter(|server| !server.is_empty()).collect(),
+            auth: Auth::read(&settings)?,
+            tls: Tls::read(&settings)?,
+            instance: settings.text("HOSTNAME").unwrap_or(plain.instance),
+            ack_wait: plain.ack_wait,
+        })
+    }
+
+    /// One server, without authentication.
+    pub fn new(server: impl Into<String>) -> Self {
+        Self {
+            servers: vec![server.into()],
+            auth: Auth::Nobody,
+            tls: Tls::default(),
+            instance: "openfaas".into(),
+            ack_wait: Duration::from_secs(8),
+        }
+    }
+}
+
+impl Times {
+    /// 2.5 s: what is held is reported as in progress.
+    pub(super) fn progress(self) -> Duration {
+        self.ack_wait * 5 / 16
+    }
+
+    /// 3 s: a lease is renewed.
+    pub(super) fn renew(self) -> Duration {
+        self.ack_wait * 3 / 8
+    }
+
+    /// 9 s: a lease that was not renewed is lost.
+    pub(super) fn lost(self) -> Duration {
+        self.ack_wait * 9 / 8
+    }
+
+    /// 12 s: a lease whose revision stood still is free.
+    pub(super) fn stale(self) -> Duration {
+        self.ack_wait * 12 / 8
+    }
+
+    /// 1 s: who waits for a lease looks at it.
+    pub(super) fn look(self) -> Duration {
+        self.ack_wait / 8
+    }
+
+    /// 2 s: the server says that a pull is still alive.
+    pub(super) fn heartbeat(self) -> Duration {
+        self.ack_wait / 4
+    }
+
+    /// 5 s: a pull of which nothing was heard is dead.
+    pub(super) fn silence(self) -> Duration {
+        self.ack_wait * 5 / 8
+    }
+
+    /// 16 s: a pull ends, where no lease ends it sooner.
+    pub(super) fn pull(self) -> Duration {
+        self.ack_wait * 2
+    }
+
+    /// 30 s: a consumer is compared with what it should be.
+    pub(super) fn inspect(self) -> Duration {
+        self.ack_wait * 15 / 4
+    }
+}

@@ -1,0 +1,161 @@
+//! One connection to a NATS server or cluster, and what is asked of it.
+
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream::{self, Context, ErrorCode, context, response::Response};
+use async_nats::{Client, ConnectOptions, Event};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use super::config::{Config, ConfigError};
+use crate::broker::OpenError;
+
+/// An answer of the server takes no longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection, which comes back by itself.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    pub(super) client: Client,
+    pub(super) jetstream: Context,
+    health: watch::Receiver<Health>,
+}
+
+/// How the connection fares.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Health {
+    /// How often it was cut.
+    pub(super) cuts: u64,
+    /// What the server or the client said last.
+    trouble: Option<String>,
+}
+
+/// Why JetStream did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum AskError {
+    /// No answer.
+    #[error("{0}")]
+    Away(String),
+    /// Nobody listens: JetStream is off.
+    #[error("JetStream is off at this NATS server: start it with `nats-server -js`")]
+    NoJetStream,
+    /// It refused.
+    #[error("{0}")]
+    Refused(jetstream::Error),
+}
+
+impl Connection {
+    /// A connection that is made in the background: what is asked before it stands is answered with what is in its way.
+    pub(super) async fn open(config: &Config) -> Result<Self, ConfigError> {
+        let (tell, health) = watch::channel(Health::default());
+        let options = ConnectOptions::new()
+            .name(&config.instance)
+            .connection_timeout(PATIENCE)
+            .request_timeout(Some(PATIENCE))
+            .retry_on_initial_connect()
+            .event_callback(move |event| {
+                tell.send_modify(|health| health.note(&event));
+                std::future::ready(())
+            });
+        let options = config.tls.apply(config.auth.apply(options)?);
+        let wrong = |error: &dyn std::fmt::Display| {
+            ConfigError(format!("NATS at {}: {error}", config.servers.join(",")))
+        };
+        let servers: Vec<async_nats::ServerAddr> = config
+            .servers
+            .iter()
+            .map(|server| server.parse().map_err(|error| wrong(&error)))
+            .collect::<Result<_, _>>()?;
+        // A large future, which whoever awaits this would have on its stack.
+        let client = Box::pin(options.connect(servers))
+            .await
+            .map_err(|error| wrong(&error))?;
+        Ok(Self {
+            jetstream: jetstream::new(client.clone()),
+            client,
+            health,
+        })
+    }
+
+    /// Whether something sent now leaves now, and not whenever the connection is back.
+    pub(super) fn is_up(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Waits until the connection stands, for a moment.
+    pub(super) async fn up(&self) -> Result<(), AskError> {
+        let mut health = self.health.clone();
+        let up = async { while !self.is_up() && health.changed().await.is_ok() {} };
+        match tokio::time::timeout(PATIENCE, up).await {
+            Ok(()) if self.is_up() => Ok(()),
+            _ => Err(AskError::Away(self.because("not connected"))),
+        }
+    }
+
+    /// How it fares, to see it change.
+    pub(super) fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    /// A reason, and what the server or the client last said about the connection.
+    pub(super) fn because(&self, reason: impl std::fmt::Display) -> String {
+        match &self.health.borrow().trouble {
+            Some(trouble) if !self.is_up() => format!("{reason} ({trouble})"),
+            _ => reason.to_string(),
+        }
+    }
+
+    /// Asks the JetStream API.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        with: &impl Serialize,
+    ) -> Result<T, AskError> {
+        self.up().await?;
+        let answer = self
+            .jetstream
+            .request::<_, _, Response<T>>(what.to_owned(), with);
+        match answer.await {
+            Ok(Response::Ok(answer)) => Ok(answer),
+            Ok(Response::Err { error }) if error.code() >= 500 => {
+                Err(AskError::Away(error.to_string()))
+            }
+            Ok(Response::Err { error }) => Err(AskError::Refused(error)),
+            Err(error) => Err(match error.kind() {
+                context::RequestErrorKind::NoResponders => AskError::NoJetStream,
+                _ => AskError::Away(self.because(error)),
+            }),
+        }
+    }
+}
+
+impl Health {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Connected => self.trouble = None,
+            Event::Disconnected => self.cuts += 1,
+            other => self.trouble = Some(other.to_string()),
+        }
+    }
+}
+
+impl AskError {
+    /// The code of what JetStream refused.
+    pub(super) fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused(error) => Some(error.error_code()),
+            _ => None,
+        }
+    }
+}
+
+impl From<AskError> for OpenError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Away(reason) => Self::Unavailable(reason),
+            AskError::NoJetStream | AskError::Refused(_) => Self::NotReady(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What comes in: pulls go out, messages and statuses come back, and silence means something too.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use async_nats::jetstream;
+use async_nats::{StatusCode, Subscriber};
+use futures_util::StreamExt;
+use serde_json::json;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::acks::Acks;
+use super::codec;
+use super::config::Times;
+use super::connection::{Connection, Health};
+use super::consumer::Durable;
+use super::pull::{Pull, Pulls, Said};
+use crate::broker::{Demand, SourceEvent};
+
+/// What is demanded of an intake.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    pulls: Mutex<Pulls>,
+    changed: Notify,
+}
+
+/// The receiving end of one durable.
+#[derive(Debug)]
+pub(super) struct Intake {
+    connection: Connection,
+    durable: Durable,
+    times: Times,
+    log: Arc<str>,
+    flow: Arc<Flow>,
+    /// Messages, and the statuses of pulls: each pull has a subject below this one.
+    inbox: String,
+    subscriber: Subscriber,
+    health: watch::Receiver<Health>,
+    /// How often the connection was cut before this began.
+    cuts: u64,
+    created: SystemTime,
+    sequence: Option<Sequence>,
+    /// What came with something that had to be told before it.
+    next: Option<SourceEvent>,
+    heard: Instant,
+    inspect: Instant,
+}
+
+/// How things were when the subscription was opened.
+#[derive(Debug)]
+pub(super) struct Begin {
+    /// How often the connection had been cut.
+    pub(super) cuts: u64,
+    /// When the consumer was made: one made anew is another one.
+    pub(super) created: SystemTime,
+    /// Of an ordered durable.
+    pub(super) sequence: Option<Sequence>,
+}
+
+/// Where an only owner stands: nobody else moves these numbers.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    /// The last delivery that came.
+    pub(super) delivery: u64,
+    /// The last new message that came.
+    pub(super) message: u64,
+    /// The durable takes all there is in the stream, so that what is missing was removed.
+    pub(super) whole: bool,
+}
+
+impl Flow {
+    pub(super) fn demand(&self, demand: Demand) {
+        self.lock().demand(demand);
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Pulls> {
+        self.pulls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Intake {
+    pub(super) async fn open(
+        connection: &Connection,
+        durable: &Durable,
+        flow: Arc<Flow>,
+        begin: Begin,
+    ) -> Result<Self, async_nats::SubscribeError> {
+        let Begin {
+            cuts,
+            created,
+            sequence,
+        } = begin;
+        let inbox = connection.client.new_inbox();
+        let subscriber = connection.client.subscribe(format!("{inbox}.*")).await?;
+        let times = durable.times;
+        Ok(Self {
+            connection: connection.clone(),
+            durable: durable.clone(),
+            times,
+            log: durable.stream.as_str().into(),
+            flow,
+            inbox,
+            subscriber,
+            health: connection.health(),
+            cuts,
+            created,
+            sequence,
+            next: None,
+            heard: Instant::now(),
+            inspect: Instant::now() + times.inspect(),
+        })
+    }
+
+    /// What comes next. A dropped call loses nothing.
+    pub(super) async fn next(&mut self, acks: &Acks, lasts: impl Fn() -> Duration) -> SourceEvent {
+        if let Some(event) = self.next.take() {
+            return event;
+        }
+        loop {
+            if let Err(reason) = self.pull(lasts()).await {
+                return SourceEvent::Interrupted(reason);
+            }
+            let look_again = match self.flow.lock().is_out() {
+                true => self.heard + self.times.silence(),
+                false => Instant::now() + self.times.look(),
+            };
+            tokio::select! {
+                biased;
+                Ok(()) = self.health.changed() => {
+                    if self.health.borrow_and_update().cuts > self.cuts {
+                        return SourceEvent::Interrupted("the connection was cut".into());
+                    }
+                }
+                message = self.subscriber.next() => match message {
+                    None => return SourceEvent::Interrupted("the subscription has ended".into()),
+                    Some(message) => {
+                        self.heard = Instant::now();
+                        if let Some(event) = self.heard(message, acks) {
+                            return event;
+                        }
+                    }
+                },
+                () = self.flow.changed.notified() => {}
+                () = sleep_until(self.inspect) => {
+                    if let Some(reason) = self.inspect().await {
+                        return SourceEvent::Interrupted(reason);
+                    }
+                }
+                () = sleep_until(look_again) => {
+                    if self.flow.lock().is_out() {
+                        return SourceEvent::Interrupted("no heartbeat of the server came".into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends what is pulled; what is on its way is held until it is given back.
+    pub(super) async fn close(&mut self, acks: &Acks) {
+        if !self.connection.is_up() || self.subscriber.drain().await.is_err() {
+            return;
+        }
+        while let Some(message) = self.subscriber.next().await {
+            if message.status.is_none() {
+                self.take(message, acks);
+            }
+        }
+    }
+
+    /// Asks for more, where there is room and time for it.
+    async fn pull(&mut self, lasts: Duration) -> Result<(), String> {
+        let expires = lasts.min(self.times.pull());
+        let heartbeat = self.times.heartbeat();
+        if expires < heartbeat * 2 {
+            return Ok(());
+        }
+        let Some(pull) = self.flow.lock().next() else {
+            return Ok(());
+        };
+        let Pull {
+            number,
+            messages,
+            bytes,
+        } = pull;
+        let request = json!({
+            "batch": messages,
+            "max_bytes": bytes.unwrap_or(0),
+            "expires": expires.as_nanos() as u64,
+            "idle_heartbeat": heartbeat.as_nanos() as u64,
+        });
+        self.heard = Instant::now();
+        let (stream, name) = (&self.durable.stream, self.durable.name());
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
+        let answers = format!("{}.{number}", self.inbox);
+        let sent =
+            self.connection
+                .client
+                .publish_with_reply(subject, answers, request.to_string().into());
+        sent.await.map_err(|error| error.to_string())
+    }
+
+    fn heard(&mut self, message: async_nats::Message, acks: &Acks) -> Option<SourceEvent> {
+        let Some(status) = message.status else {
+            return self.take(message, acks);
+        };
+        let description = message.description.unwrap_or_default();
+        let number = message.subject.rsplit('.').next()?.parse().ok()?;
+        match self.flow.lock().said(number, status, &description) {
+            Said::Alive | Said::Ended => None,
+            Said::Broken if status == StatusCode::NO_RESPONDERS => {
+                Some(SourceEvent::Interrupted("the consumer is gone".into()))
+            }
+            Said::Broken => Some(SourceEvent::Interrupted(description)),
+        }
+    }
+
+    /// Takes a message in, and sees whether one before it is missing.
+    fn take(&mut self, message: async_nats::Message, acks: &Acks) -> Option<SourceEvent> {
+        let message = jetstream::Message {
+            message,
+            context: self.connection.jetstream.clone(),
+        };
+        let (info, answer) = (message.info().ok()?, message.reply.clone()?);
+        let (offset, delivery) = (info.stream_sequence, info.consumer_sequence);
+        let ours = codec::message(message.message.clone(), &info, &self.log);
+        self.flow.lock().came(ours.size(), message.length);
+        acks.hold(offset, answer);
+        let Some(sequence) = &mut self.sequence else {
+            return Some(SourceEvent::Message(ours));
+        };
+        let before = std::mem::replace(&mut sequence.delivery, delivery);
+        if delivery != before + 1 {
+            let reason = format!("delivery {delivery} came after {before}");
+            return Some(SourceEvent::Interrupted(reason));
+        }
+        let last = sequence.message;
+        sequence.message = last.max(offset);
+        let ours = SourceEvent::Message(ours);
+        if !sequence.whole || offset <= last + 1 {
+            return Some(ours);
+        }
+        self.next = Some(ours);
+        Some(SourceEvent::Gap {
+            log: Arc::clone(&self.log),
+            count: offset - last - 1,
+        })
+    }
+
+    /// What is wrong with the consumer, if anything is.
+    async fn inspect(&mut self) -> Option<String> {
+        self.inspect = Instant::now() + self.times.inspect();
+        match self.durable.info(&self.connection).await {
+            Ok(None) => Some("the consumer was deleted".into()),
+            Ok(Some(info)) if SystemTime::from(info.created) != self.created => {
+                Some("the consumer was deleted and made anew".into())
+            }
+            Ok(Some(info)) if !self.durable.is_right(&info) => {
+                Some("the consumer was changed".into())
+            }
+            // Who does not answer tells nothing about it.
+            Ok(Some(_)) | Err(_) => None,
+        }
+    }
+}

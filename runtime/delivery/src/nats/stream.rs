@@ -1,0 +1,203 @@
+//! Streams: the user's, found by subject.
+
+use async_nats::jetstream::stream::{Info, RetentionPolicy};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::connection::Connection;
+use crate::broker::{OpenError, Purpose};
+
+/// The names of streams, or null where there is none.
+#[derive(Deserialize)]
+struct Names {
+    streams: Option<Vec<String>>,
+}
+
+/// The durables of a stream, with what each of them takes.
+#[derive(Deserialize)]
+struct Consumers {
+    consumers: Option<Vec<Consumer>>,
+    total: usize,
+}
+
+#[derive(Deserialize)]
+struct Consumer {
+    config: async_nats::jetstream::consumer::Config,
+}
+
+/// The one stream that stores this subject.
+pub(super) async fn find(connection: &Connection, subject: &str) -> Result<Info, OpenError> {
+    let names: Names = connection
+        .ask("STREAM.NAMES", &json!({ "subject": subject }))
+        .await?;
+    let names = names.streams.unwrap_or_default();
+    match names.as_slice() {
+        [] => Err(OpenError::NotReady(format!(
+            "no stream stores {subject}: make one with `{}`",
+            command(subject)
+        ))),
+        [name] => Ok(connection
+            .ask(&format!("STREAM.INFO.{name}"), &json!({}))
+            .await?),
+        several => Err(OpenError::NotReady(format!(
+            "{subject} lies in more than one stream ({}): name subjects of one of them, one topic each",
+            several.join(", ")
+        ))),
+    }
+}
+
+/// Whether what is published to this subject is kept.
+pub(super) async fn check(
+    connection: &Connection,
+    subject: &str,
+    purpose: Purpose,
+) -> Result<(), OpenError> {
+    if is_pattern(subject) {
+        return Err(OpenError::NotReady(format!(
+            "{subject} is a pattern, to which nothing can be published: name one subject"
+        )));
+    }
+    let stream = find(connection, subject).await?;
+    let (config, state) = (&stream.config, &stream.state);
+    let name = &config.name;
+    let full = |limit: i64, now: u64| limit > 0 && now >= limit.unsigned_abs();
+    let refuses = config.discard == async_nats::jetstream::stream::DiscardPolicy::New;
+    let wrong = if config.sealed {
+        format!("stream {name} is sealed: store {subject} in another one")
+    } else if config.no_ack {
+        format!(
+            "stream {name} does not say what it has stored: let it with `nats stream edit {name} --ack`"
+        )
+    } else if refuses && full(config.max_messages, state.messages) {
+        format!(
+            "stream {name} is full, which keeps {subject} out: make room with `nats stream edit {name} --max-msgs=-1`"
+        )
+    } else if refuses && full(config.max_bytes, state.bytes) {
+        format!(
+            "stream {name} is full, which keeps {subject} out: make room with `nats stream edit {name} --max-bytes=-1`"
+        )
+    } else if config.retention == RetentionPolicy::Interest
+        && (purpose == Purpose::DeadLetter || !is_wanted(connection, name, subject).await?)
+    {
+        format!(
+            "stream {name} keeps only what a consumer waits for, and nobody waits for {subject}: keep all with `nats stream edit {name} --retention=limits`, or start who consumes it first"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(OpenError::NotReady(wrong))
+}
+
+/// Whether a consumer of this stream takes this subject.
+async fn is_wanted(
+    connection: &Connection,
+    stream: &str,
+    subject: &str,
+) -> Result<bool, OpenError> {
+    let mut seen = 0;
+    loop {
+        let page: Consumers = connection
+            .ask(
+                &format!("CONSUMER.LIST.{stream}"),
+                &json!({ "offset": seen }),
+            )
+            .await?;
+        let consumers = page.consumers.unwrap_or_default();
+        let takes = |filter: &str| filter.is_empty() || covers(filter, subject);
+        let wanted = consumers.iter().any(|consumer| {
+            let several = &consumer.config.filter_subjects;
+            match several.as_slice() {
+                [] => takes(&consumer.config.filter_subject),
+                several => several.iter().any(|filter| takes(filter)),
+            }
+        });
+        seen += consumers.len();
+        if wanted || consumers.is_empty() || seen >= page.total {
+            return Ok(wanted);
+        }
+    }
+}
+
+/// Whether this subject has wildcards.
+pub(super) fn is_pattern(subject: &str) -> bool {
+    subject.split('.').any(|token| token == "*" || token == ">")
+}
+
+/// Whether a pattern takes whatever `subject` takes.
+pub(super) fn covers(pattern: &str, subject: &str) -> bool {
+    let mut tokens = subject.split('.');
+    for wanted in pattern.split('.') {
+        match (wanted, tokens.next()) {
+            (">", Some(_)) => return true,
+            ("*", Some(token)) if token != ">" => {}
+            (wanted, Some(token)) if wanted == token => {}
+            _ => return false,
+        }
+    }
+    tokens.next().is_none()
+}
+
+/// The command that makes a stream for a subject.
+fn command(subject: &str) -> String {
+    if subject.starts_with("dead-letter.") {
+        return "nats stream add DEAD-LETTERS --subjects='dead-letter.>' --defaults".into();
+    }
+    let name: String = subject
+        .chars()
+        .map(|c| match c {
+            'A'..='Z' | '0'..='9' | '-' | '_' => c,
+            'a'..='z' => c.to_ascii_uppercase(),
+            _ => '_',
+        })
+        .collect();
+    let name = name.trim_end_matches('_');
+    let name = if name.is_empty() { "EVENTS" } else { name };
+    format!("nats stream add {name} --subjects='{subject}' --defaults")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_covers_what_it_takes() {
+        for (pattern, subject, expected) in [
+            ("orders", "orders", true),
+            ("orders", "orders.new", false),
+            ("orders.*", "orders.new", true),
+            ("orders.*", "orders", false),
+            ("orders.*", "orders.new.eu", false),
+            ("orders.*", "orders.*", true),
+            ("orders.*", "orders.>", false),
+            ("orders.>", "orders.*", true),
+            ("orders.>", "orders.new.eu", true),
+            ("orders.>", "orders", false),
+            (">", "orders", true),
+            ("*.new", "orders.new", true),
+            ("*.new", "orders.old", false),
+        ] {
+            assert_eq!(covers(pattern, subject), expected, "{pattern} {subject}");
+        }
+    }
+
+    #[test]
+    fn a_missing_stream_comes_with_the_command_that_makes_it() {
+        for (subject, expected) in [
+            (
+                "orders",
+                "nats stream add ORDERS --subjects='orders' --defaults",
+            ),
+            (
+                "orders.>",
+                "nats stream add ORDERS --subjects='orders.>' --defaults",
+            ),
+            (">", "nats stream add EVENTS --subjects='>' --defaults"),
+            (
+                "dead-letter.openfaas-fn.order",
+                "nats stream add DEAD-LETTERS --subjects='dead-letter.>' --defaults",
+            ),
+        ] {
+            assert_eq!(command(subject), expected);
+        }
+    }
+}

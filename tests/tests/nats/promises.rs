@@ -1,0 +1,76 @@
+//! The promises of delivery over a real nats-server.
+
+use futures_util::FutureExt;
+use openfaas_delivery::broker::Message;
+use openfaas_delivery::nats::Nats;
+use openfaas_delivery::promises::{self, Stand};
+use openfaas_delivery::wiring::Wiring;
+use openfaas_tests::nats::{Look, Server};
+
+use crate::support::connect;
+
+struct Jetstream {
+    server: Server,
+    look: Look,
+}
+
+impl Jetstream {
+    async fn start() -> Self {
+        let server = Server::start();
+        let look = server.look().await;
+        Self { server, look }
+    }
+}
+
+impl Stand for Jetstream {
+    type Broker = Nats;
+
+    fn broker(&self) -> Nats {
+        let connected = Box::pin(connect(&self.server)).now_or_never();
+        connected.expect("it connects in the background")
+    }
+
+    async fn create(&self, topic: &str) {
+        self.look.stream(topic).await;
+    }
+
+    async fn messages(&self, topic: &str) -> Vec<Message> {
+        self.look.messages(topic).await
+    }
+
+    async fn backlog(&self, wiring: &Wiring, topic: &str) -> usize {
+        match self.look.durable(topic, &wiring.durable(topic)).await {
+            Some(info) => info.num_ack_pending + info.num_pending as usize,
+            None => self.look.messages(topic).await.len(),
+        }
+    }
+}
+
+/// One test per promise, each on a server of its own.
+macro_rules! over_nats {
+    ($($promise:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                promises::$promise(&Jetstream::start().await).await;
+            }
+        )*
+    };
+}
+
+over_nats! {
+    a_batch_is_settled_event_by_event,
+    a_chain_stops_at_its_limit,
+    a_crash_loses_nothing,
+    a_dead_letter_is_the_original,
+    a_drain_hands_back_what_waits,
+    a_function_that_is_down_costs_no_attempts,
+    a_function_that_knows_no_batches_gets_one_by_one,
+    an_input_is_settled_after_its_reply_is_stored,
+    events_of_one_key_stay_in_order,
+    nothing_is_dropped_while_dead_letters_cannot_be_stored,
+    poison_that_kills_ends_alone,
+    replies_carry_identity_and_trace,
+    retries_are_never_early,
+    what_is_redriven_is_for_one_function_alone,
+}
