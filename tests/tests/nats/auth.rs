@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nkeys::KeyPair;
 use openfaas_delivery::broker::{Broker, OpenError, Purpose};
 use openfaas_delivery::nats::{Config, Nats};
@@ -74,6 +76,64 @@ async fn an_nkey() {
     ));
     assert!(lets_in(&server, &[("nats_nkey", &ada.seed().unwrap())]).await);
     assert!(!lets_in(&server, &[("nats_nkey", &eve.seed().unwrap())]).await);
+}
+
+/// A JWT as NATS writes them: signed by one key, about another.
+fn jwt(issuer: &KeyPair, subject: &KeyPair, name: &str, nats: serde_json::Value) -> String {
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let header = encode(br#"{"typ":"JWT","alg":"ed25519-nkey"}"#);
+    let claims = serde_json::json!({
+        "jti": name, "iat": 1_700_000_000, "iss": issuer.public_key(), "sub": subject.public_key(),
+        "name": name, "nats": nats,
+    });
+    let text = format!("{header}.{}", encode(claims.to_string().as_bytes()));
+    let signature = encode(&issuer.sign(text.as_bytes()).unwrap());
+    format!("{text}.{signature}")
+}
+
+#[tokio::test]
+async fn a_jwt_with_its_seed_and_a_creds_file() {
+    let [operator, system, account, user] = [
+        KeyPair::new_operator(),
+        KeyPair::new_account(),
+        KeyPair::new_account(),
+        KeyPair::new_user(),
+    ];
+    let any = -1;
+    let limits = serde_json::json!({
+        "subs": any, "data": any, "payload": any, "imports": any, "exports": any, "wildcards": true,
+        "conn": any, "leaf": any, "mem_storage": any, "disk_storage": any, "streams": any, "consumer": any,
+    });
+    let claims = |kind: &str| serde_json::json!({ "type": kind, "version": 2 });
+    let mut of_account = claims("account");
+    of_account["limits"] = limits;
+    let mut of_user = claims("user");
+    for limit in ["subs", "data", "payload"] {
+        of_user[limit] = any.into();
+    }
+    let operator_jwt = jwt(&operator, &operator, "operator", claims("operator"));
+    let system_jwt = jwt(&operator, &system, "system", claims("account"));
+    let account_jwt = jwt(&operator, &account, "account", of_account);
+    let user_jwt = jwt(&account, &user, "user", of_user);
+    let server = Server::configured(&format!(
+        "operator: {operator_jwt}\nsystem_account: {system}\nresolver: MEMORY\n\
+         resolver_preload: {{ {system}: {system_jwt}, {account}: {account_jwt} }}",
+        system = system.public_key(),
+        account = account.public_key(),
+    ));
+    let seed = user.seed().unwrap();
+    assert!(lets_in(&server, &[("nats_jwt", &user_jwt), ("nats_nkey", &seed)]).await);
+    let other = KeyPair::new_user().seed().unwrap();
+    assert!(!lets_in(&server, &[("nats_jwt", &user_jwt), ("nats_nkey", &other)]).await);
+
+    let folder = tempfile::tempdir().unwrap();
+    let creds = folder.path().join("user.creds");
+    let text = format!(
+        "-----BEGIN NATS USER JWT-----\n{user_jwt}\n------END NATS USER JWT------\n\n\
+         -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+    );
+    std::fs::write(&creds, text).unwrap();
+    assert!(lets_in(&server, &[("nats_creds_file", creds.to_str().unwrap())]).await);
 }
 
 /// A folder with an authority (`ca.pem`), and certificates that it has signed.

@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use openfaas_delivery::broker::{Broker, Count, Demand, Publication, Source};
 use openfaas_tests::nats::Look;
+use openfaas_tests::runner::PATIENCE;
 use tokio::time::timeout;
 
 use crate::support::{
@@ -245,4 +246,48 @@ async fn the_limit_of_pending_ones_keeps_out_what_is_new_and_not_what_comes_agai
     let mut again = sequences(&take(&consumer, 2).await);
     again.sort_unstable();
     assert_eq!(again, [1, 2], "and not 3 and 4");
+}
+
+/// [RUN] So a lease says who owns a durable: a pinned client loses its pin as soon as it has nothing to pull for.
+#[tokio::test]
+async fn a_pinned_owner_that_pulls_nothing_loses_its_pin() {
+    let (server, look) = with_stream("orders").await;
+    let broker = connect(&server).await;
+    publish(&broker, "orders", 2).await;
+    let stream = look.jetstream.get_stream("orders").await.unwrap();
+    let name = look.jetstream.client();
+    let config = serde_json::json!({
+        "stream_name": "orders",
+        "config": {
+            "durable_name": "raw", "name": "raw", "ack_policy": "explicit", "deliver_policy": "all",
+            "replay_policy": "instant", "priority_groups": ["owner"], "priority_policy": "pinned_client",
+            "priority_timeout": 200_000_000,
+        },
+        "action": "create",
+    });
+    let made = name.request(
+        "$JS.API.CONSUMER.CREATE.orders.raw",
+        config.to_string().into(),
+    );
+    made.await.unwrap();
+    let pull = async || {
+        let inbox = name.new_inbox();
+        let mut answers = name.subscribe(inbox.clone()).await.unwrap();
+        let request = r#"{"batch":1,"expires":20000000000,"group":"owner"}"#;
+        let subject = "$JS.API.CONSUMER.MSG.NEXT.orders.raw";
+        let sent = name.publish_with_reply(subject, inbox, request.into());
+        sent.await.unwrap();
+        let message = timeout(PATIENCE, answers.next()).await.unwrap().unwrap();
+        let pin = message
+            .headers
+            .and_then(|headers| headers.get("Nats-Pin-Id").cloned());
+        pin.expect("a pinned message").to_string()
+    };
+    let first = pull().await;
+    // It still works on its message, unsettled; somebody else is given the next.
+    assert_ne!(pull().await, first);
+    assert_eq!(
+        stream.consumer_info("raw").await.unwrap().num_ack_pending,
+        2
+    );
 }

@@ -80,7 +80,8 @@ impl Auth {
             (Some(_), None, ..) => Err(lacks("nats_user", "nats_password")),
             (None, Some(_), ..) => Err(lacks("nats_password", "nats_user")),
             (_, _, Some(token), ..) => Ok(Self::Token(token)),
-            (_, _, _, Some(creds), ..) => Ok(Self::Creds(creds)),
+            // The client finds no seed whose last line has no end.
+            (_, _, _, Some(creds), ..) => Ok(Self::Creds(Secret(format!("{}\n", creds.0)))),
             (_, _, _, _, Some(jwt), Some(seed)) => Ok(Self::Creds(creds_of(&jwt, &seed))),
             (_, _, _, _, Some(_), None) => Err(lacks("nats_jwt", "its seed in nats_nkey")),
             (_, _, _, _, None, Some(seed)) => Ok(Self::Nkey(seed)),

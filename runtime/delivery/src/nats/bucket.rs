@@ -1,7 +1,9 @@
 //! The key-value bucket of leases and records: made by whoever first needs it.
 
-use async_nats::jetstream::context::KeyValueErrorKind;
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::kv::{self, Operation, Store, UpdateErrorKind};
+use async_nats::jetstream::stream::Info;
+use serde_json::json;
 
 use super::config::BUCKET;
 use super::connection::{AskError, Connection};
@@ -35,11 +37,15 @@ pub(super) enum WriteError {
 impl Bucket {
     /// The bucket, if there is one.
     pub(super) async fn find(connection: &Connection) -> Result<Option<Self>, OpenError> {
-        connection.up().await?;
+        let stream = format!("STREAM.INFO.KV_{BUCKET}");
+        match connection.ask::<Info>(&stream, &json!({})).await {
+            Ok(_) => {}
+            Err(error) if error.code() == Some(ErrorCode::STREAM_NOT_FOUND) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
         match connection.jetstream.get_key_value(BUCKET).await {
             Ok(store) => Ok(Some(Self { store })),
-            Err(error) if error.kind() == KeyValueErrorKind::GetBucket => Ok(None),
-            Err(error) => Err(OpenError::NotReady(format!("bucket {BUCKET}: {error}"))),
+            Err(error) => Err(OpenError::Unavailable(format!("bucket {BUCKET}: {error}"))),
         }
     }
 
