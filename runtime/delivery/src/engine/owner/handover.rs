@@ -87,7 +87,8 @@ impl Owner {
         }
         let index_of_log = match self.log(index, &log.name) {
             Some(known) => {
-                self.logs[known] = log;
+                let held = self.logs[known].held;
+                self.logs[known] = Log { held, ..log };
                 known
             }
             None => {
@@ -97,6 +98,10 @@ impl Owner {
         };
         self.write(index_of_log);
         self.ask_pending(index_of_log);
+        // One that comes while its subscription ends goes again at once.
+        if self.subscriptions[index].phase != Phase::Open {
+            self.vacate(index_of_log);
+        }
     }
 
     /// Where a log stands, whether it is ours or was.

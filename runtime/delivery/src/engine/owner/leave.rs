@@ -53,7 +53,7 @@ impl Owner {
     }
 
     /// Lets go of every event of a log that is not at work, and of all behind it in its lane.
-    fn vacate(&mut self, log: usize) {
+    pub(super) fn vacate(&mut self, log: usize) {
         self.logs[log].phase = LogPhase::Leaving;
         let events: Vec<Id> = self
             .by_position
