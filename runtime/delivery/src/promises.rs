@@ -5,16 +5,21 @@
 
 mod batches;
 mod deaths;
+mod doors;
 mod function;
 mod letters;
 mod order;
 mod settling;
+mod sharing;
 mod stage;
 
 pub use batches::{
     a_batch_is_settled_event_by_event, a_function_that_knows_no_batches_gets_one_by_one,
 };
 pub use deaths::{a_function_that_is_down_costs_no_attempts, poison_that_kills_ends_alone};
+pub use doors::{
+    a_door_that_drains_leaves_nothing_to_suspect, poison_that_kills_its_door_ends_alone,
+};
 pub use letters::{
     a_chain_stops_at_its_limit, a_dead_letter_is_the_original,
     what_is_redriven_is_for_one_function_alone,
@@ -27,4 +32,5 @@ pub use settling::{
     an_input_is_settled_after_its_reply_is_stored,
     nothing_is_dropped_while_dead_letters_cannot_be_stored, replies_carry_identity_and_trace,
 };
+pub use sharing::a_function_that_is_down_stops_no_other;
 pub use stage::Stand;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use openfaas_cloudevents::{Data, Event, http as binding};
+use tokio::sync::Notify;
 
 use crate::batch::{BatchAnswer, Entry};
 use crate::call::{Answer, Call, Outcome, Payload};
@@ -34,8 +35,13 @@ pub(super) struct Function {
     calls: Arc<Mutex<Vec<(String, Instant)>>>,
     sizes: Arc<Mutex<Vec<usize>>>,
     deaths: Arc<AtomicU64>,
+    died: Arc<Notify>,
+    /// Calls that run, and the most that did at a time.
+    running: Arc<Mutex<(usize, usize)>>,
     work: Duration,
     knows_batches: bool,
+    /// It dies with its owner, and answers nothing any more.
+    door: bool,
 }
 
 impl Function {
@@ -45,9 +51,16 @@ impl Function {
             calls: Arc::default(),
             sizes: Arc::default(),
             deaths: Arc::default(),
+            died: Arc::default(),
+            running: Arc::default(),
             work: Duration::from_millis(2),
             knows_batches: true,
+            door: false,
         }
+    }
+
+    pub(super) fn in_a_door(self) -> Self {
+        Self { door: true, ..self }
     }
 
     pub(super) fn without_batches(self) -> Self {
@@ -59,6 +72,31 @@ impl Function {
 
     pub(super) fn working(self, work: Duration) -> Self {
         Self { work, ..self }
+    }
+
+    /// Completes when it dies next, or has since that was last asked.
+    pub(super) async fn died(&self) {
+        self.died.notified().await;
+    }
+
+    /// The most calls that ran at a time.
+    pub(super) fn most_at_once(&self) -> usize {
+        self.count_running(0).1
+    }
+
+    fn count_running(&self, more: isize) -> (usize, usize) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.0 = running.0.saturating_add_signed(more);
+        running.1 = running.1.max(running.0);
+        *running
+    }
+
+    /// What comes of a call in which it died.
+    async fn cut(&self, why: &str) -> Outcome {
+        match self.door {
+            true => std::future::pending().await,
+            false => Outcome::Cut(why.into()),
+        }
     }
 
     /// The ids it was called with, in order, and when.
@@ -123,7 +161,8 @@ impl Target for Function {
                 Act::Absent => Outcome::Refused("connection refused".into()),
                 Act::Die => {
                     self.deaths.fetch_add(1, Ordering::Relaxed);
-                    return Outcome::Cut("it died".into());
+                    self.died.notify_one();
+                    return self.cut("it died").await;
                 }
             },
             Payload::Batch(_) if !self.knows_batches => answer(415, plain(), "what is this"),
@@ -137,10 +176,12 @@ impl Target for Function {
                 answer(207, headers, body)
             }
         };
+        self.count_running(1);
         tokio::time::sleep(self.work).await;
+        self.count_running(-1);
         match self.deaths.load(Ordering::Relaxed) == life {
             true => outcome,
-            false => Outcome::Cut("it died of something else".into()),
+            false => self.cut("it died of something else").await,
         }
     }
 

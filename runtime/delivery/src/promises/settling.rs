@@ -13,7 +13,7 @@ pub async fn an_input_is_settled_after_its_reply_is_stored<S: Stand>(stand: &S) 
     let story = async {
         until(async || scene.function.count("one") == 1).await;
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        assert_eq!(scene.stand.backlog(&scene.wiring, scene.input()).await, 1);
+        assert_eq!(scene.backlog().await, 1);
         scene.shut.store(false, Ordering::Relaxed);
         scene.settled().await;
     };
@@ -35,7 +35,7 @@ pub async fn nothing_is_dropped_while_dead_letters_cannot_be_stored<S: Stand>(st
     let story = async {
         until(async || scene.function.count("one") == 1).await;
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        assert_eq!(scene.stand.backlog(&scene.wiring, scene.input()).await, 1);
+        assert_eq!(scene.backlog().await, 1);
         scene.shut.store(false, Ordering::Relaxed);
         scene.settled().await;
     };

@@ -11,8 +11,10 @@ use crate::broker::{
     Broker, Codec, Decoded, Message, OpenError, Publication, PublishError, Purpose, Stored,
     Subscription,
 };
+use crate::call::{Call, Outcome};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Control, Delivery, Ended, Engine};
+use crate::target::Target;
 use crate::wiring::{Format, ReplyTopics, Wiring};
 
 /// Nothing that a promise waits for takes longer, on however busy a machine.
@@ -134,7 +136,10 @@ impl<'a, S: Stand> Scene<'a, S> {
     pub(super) async fn deliver_and_die(&self, enough: impl Future<Output = ()>) {
         let engine = Engine::new(self.stand.broker(), self.function.clone(), ());
         let control = Control::new();
-        let delivery = Delivery::to(self.wiring.clone());
+        let delivery = Delivery {
+            door: self.door,
+            ..Delivery::to(self.wiring.clone())
+        };
         within(async {
             tokio::select! {
                 _ = engine.run(delivery, &control) => panic!("nobody said drain"),
@@ -144,9 +149,36 @@ impl<'a, S: Stand> Scene<'a, S> {
         .await;
     }
 
+    /// Delivers to this function and to another one, with so large a budget for both, until `enough` is done.
+    pub(super) async fn deliver_beside(
+        &self,
+        other: &Self,
+        budget: usize,
+        enough: impl Future<Output = ()>,
+    ) {
+        let both = Both {
+            name: self.wiring.function.clone(),
+            one: self.function.clone(),
+            other: other.function.clone(),
+        };
+        let engine = Engine::new(self.stand.broker(), both, ()).with_budget(budget);
+        let control = Control::new();
+        let run = |scene: &Self| engine.run(Delivery::to(scene.wiring.clone()), &control);
+        let enough = async {
+            enough.await;
+            control.drain();
+        };
+        within(async { tokio::join!(run(self), run(other), enough) }).await;
+    }
+
+    /// What is unsettled.
+    pub(super) async fn backlog(&self) -> usize {
+        self.stand.backlog(&self.wiring, self.input()).await
+    }
+
     /// Waits until nothing is unsettled.
     pub(super) async fn settled(&self) {
-        until(async || self.stand.backlog(&self.wiring, self.input()).await == 0).await;
+        until(async || self.backlog().await == 0).await;
     }
 
     pub(super) async fn letters(&self) -> Vec<Message> {
@@ -165,6 +197,33 @@ impl<'a, S: Stand> Scene<'a, S> {
             .into_iter()
             .map(event)
             .collect()
+    }
+}
+
+/// Two functions behind one target.
+struct Both {
+    /// The first one's.
+    name: String,
+    one: Function,
+    other: Function,
+}
+
+impl Both {
+    fn of(&self, function: &str) -> &Function {
+        match *self.name == *function {
+            true => &self.one,
+            false => &self.other,
+        }
+    }
+}
+
+impl Target for Both {
+    async fn call(&self, call: Call) -> Outcome {
+        self.of(&call.function).call(call.clone()).await
+    }
+
+    async fn healthy(&self, namespace: &str, function: &str) -> bool {
+        self.of(function).healthy(namespace, function).await
     }
 }
 
