@@ -7,7 +7,7 @@ mod budget;
 mod control;
 mod deliveries;
 mod driver;
-mod mistake;
+pub(crate) mod mistake;
 mod opening;
 mod owner;
 mod spans;

@@ -1,15 +1,20 @@
-//! The simulator: one seed is one history of engines, their function and their broker, in virtual time.
+//! The simulator: one seed is one history of engines, their functions and their broker, in virtual time.
 //!
-//! A seed draws the wiring, the events and what the function makes of each, the faults of the broker and the troubles of
-//! the whole: crashes between any two steps, hand-overs, outages. The whole engine runs in it, owner and driver, over the
-//! in-memory bus behind a bad network. What the broker stores and what the function is called with is written down by
-//! themselves, and held against what the engine was to do.
+//! A seed draws a *plan*: which broker, the wiring, the events and what their functions make of each, the faults of the
+//! network and the troubles of the whole. The *world* is time, chance and tasks; on the *stage* in it processes come and
+//! go, each with a whole engine, owner and driver. They reach the *functions* and one of three *brokers* over a bad
+//! network: the in-memory bus, the same under a *lease* as with NATS, or the partitions of a *group* as with Kafka. What
+//! the broker stores and what a function is called with goes into the *ledger*, told by themselves, and the *judge* holds
+//! what the engine says of itself against that.
 
 mod broker;
 mod function;
+mod group;
 mod judge;
+mod lease;
 mod ledger;
 mod plan;
+mod process;
 mod stage;
 mod world;
 

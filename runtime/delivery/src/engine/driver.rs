@@ -8,6 +8,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::budget::Share;
 use super::control::Said;
+use super::mistake::Mistake;
 use super::owner::{CallId, Input, Output, Owner, Settings};
 use super::spans::Spans;
 use super::{Control, Ended, Engine};
@@ -66,7 +67,10 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
             progressing: false,
         };
         let subscriptions = topics.iter().map(slot).collect();
-        let share = engine.budget.join(topics.len());
+        let share = match settings.planted.is(Mistake::WholeBudgetEach) {
+            true => engine.budget.join(0),
+            false => engine.budget.join(topics.len()),
+        };
         let codec = Arc::clone(&engine.broker) as Arc<dyn Codec>;
         let observer = Arc::clone(&engine.observer) as Arc<dyn Observer>;
         let owner = Owner::new(settings.clone(), codec, observer, random, share.bytes());

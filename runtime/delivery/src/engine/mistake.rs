@@ -6,6 +6,13 @@
     not(feature = "mistakes"),
     expect(unreachable_pub, reason = "exported with the feature alone")
 )]
+#[cfg_attr(
+    not(feature = "sim"),
+    allow(
+        dead_code,
+        reason = "some are those of a source, and the simulator has the sources"
+    )
+)]
 pub enum Mistake {
     /// An input is settled when its call begins.
     AcknowledgeFirst,
@@ -51,6 +58,24 @@ pub enum Mistake {
     StartRepeated,
     /// After the subscription is lost, what is held goes on to be settled.
     SettleWhenLost,
+    /// Of a log that goes to another owner, events are started still.
+    StartRevoked,
+    /// A log is given back while calls of it run.
+    LeaveBusy,
+    /// Each subscription takes the whole body budget.
+    WholeBudgetEach,
+    /// A source of partitions commits up to the last that is finished, whatever lies before it.
+    CommitPastUnfinished,
+    /// A source of partitions writes more into a commit than the broker takes.
+    CommitTooMuch,
+    /// A source of partitions begins after all that the owner before it may have read.
+    BeginPastCommit,
+    /// A lease is taken as soon as it was not renewed.
+    TakeOverEarly,
+    /// A lease that was not renewed is worked under all the same.
+    KeepOldLease,
+    /// A source does not look whether messages between two of its own went to somebody else, or were lost.
+    IgnoreGap,
 }
 
 /// At most one planted mistake.
@@ -60,7 +85,7 @@ pub struct Planted(#[cfg(feature = "mistakes")] Option<Mistake>);
 #[cfg(feature = "mistakes")]
 impl Mistake {
     /// Every one.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 31] = [
         Self::AcknowledgeFirst,
         Self::SettleBeforeReplies,
         Self::ForgetProgress,
@@ -83,6 +108,15 @@ impl Mistake {
         Self::ChargeBatch,
         Self::StartRepeated,
         Self::SettleWhenLost,
+        Self::StartRevoked,
+        Self::LeaveBusy,
+        Self::WholeBudgetEach,
+        Self::CommitPastUnfinished,
+        Self::CommitTooMuch,
+        Self::BeginPastCommit,
+        Self::TakeOverEarly,
+        Self::KeepOldLease,
+        Self::IgnoreGap,
     ];
 }
 
@@ -95,7 +129,7 @@ impl Planted {
 
     /// Whether this one is planted; never without the feature.
     #[cfg(feature = "mistakes")]
-    pub(super) fn is(self, mistake: Mistake) -> bool {
+    pub(crate) fn is(self, mistake: Mistake) -> bool {
         self.0 == Some(mistake)
     }
 
@@ -105,7 +139,7 @@ impl Planted {
         clippy::unused_self,
         reason = "with the feature it says which one is planted"
     )]
-    pub(super) const fn is(self, _: Mistake) -> bool {
+    pub(crate) const fn is(self, _: Mistake) -> bool {
         false
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub(super) use self::reach::Reach;
-use self::says::answer;
+use self::says::{answer, whole};
 use super::ledger::{Given, Ledger, OwnerId, Serial, serial_of};
-use super::plan::Nature;
+use super::plan::{Nature, Served};
 use super::world::{TaskId, World};
 use crate::answer::{INTERNAL, RUNTIME};
 use crate::call::{Call, Outcome, Payload};
@@ -23,6 +23,7 @@ use crate::clock::{Clock, Time};
 pub(super) struct Function {
     world: World,
     ledger: Ledger,
+    index: usize,
     state: Arc<Mutex<State>>,
 }
 
@@ -52,16 +53,21 @@ struct Running {
 type Heard = (Outcome, Vec<(Serial, Given)>);
 
 impl Function {
-    pub(super) fn new(world: World, ledger: Ledger) -> Self {
+    pub(super) fn new(world: World, ledger: Ledger, index: usize) -> Self {
         Self {
             world,
             ledger,
+            index,
             state: Arc::default(),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn served(&self) -> &Served {
+        &self.ledger.plan.functions[self.index]
     }
 
     pub(super) fn outage(&self, long: Duration) {
@@ -80,14 +86,15 @@ impl Function {
 
     /// The process dies, with every call that it works on. `of` is the event that killed it, and whose call it was.
     pub(super) fn die(&self, of: Option<(Serial, OwnerId)>) {
-        let restart = self.ledger.plan.process.restart;
+        let restart = self.served().restart;
         let running = {
             let mut state = self.lock();
             state.lives += 1;
             state.up_at = self.world.now() + restart;
             std::mem::take(&mut state.running)
         };
-        self.ledger.note(|| format!("function: dies of {of:?}"));
+        self.ledger
+            .note(|| format!("function {}: dies of {of:?}", self.index));
         if let Some((serial, _)) = of {
             self.ledger.open().fates[serial].kills += 1;
         }
@@ -170,7 +177,7 @@ impl Function {
             return self.send(to, (outcome, Vec::new()));
         }
         let plan = Arc::clone(&self.ledger.plan);
-        if self.lock().running.len() >= plan.process.limit {
+        if self.lock().running.len() >= self.served().limit {
             let headers: &[_] = if self.world.chance(500) {
                 &[("retry-after", "1")]
             } else {
@@ -227,10 +234,10 @@ impl Function {
         if late {
             // The runtime gives up by itself, one second before the engine does, and says so or says nothing.
             if self.world.chance(500) {
-                let given = serials
-                    .iter()
-                    .map(|serial| (*serial, Given::Retry(None)))
-                    .collect();
+                let given = match serials {
+                    [one] => vec![(*one, Given::Retry(None))],
+                    several => whole(several, None),
+                };
                 self.send(
                     running.answer,
                     (

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::ledger::{Book, Given, Ledger, OwnerId, Serial, Watched, serial_in};
-use super::plan::Form;
+use super::ledger::{Book, Given, Ledger, Line, OwnerId, Serial, Watched, serial_in};
+use super::plan::{Form, Mood};
 use crate::broker::Publication;
 use crate::clock::Time;
 use crate::dead_letter;
-use crate::observe::{Observation, Observer, What};
+use crate::observe::{Observation, Observer, State, What};
 
 /// Watches one run of an engine.
 pub(super) struct Watcher {
@@ -26,7 +26,7 @@ impl Ledger {
         let mut book = self.open();
         let serial = seen
             .position
-            .and_then(|position| book.serials.get(&position.offset).copied());
+            .and_then(|position| book.serials.get(position).copied());
         book.note(|| {
             format!(
                 "engine {owner}: {} {:?}",
@@ -34,10 +34,14 @@ impl Ledger {
                 Short(seen.what)
             )
         });
+        if matches!(seen.what, What::State(State::Up)) {
+            let now = book.now;
+            book.line(owner, seen.topic).recover(now);
+        }
         let Some(serial) = serial else { return };
         match seen.what {
             What::Received => self.received(&mut book, owner, serial),
-            What::Started { .. } => self.started(&mut book, owner, serial),
+            What::Started { batch, .. } => self.started(&mut book, owner, serial, batch),
             What::Answered { .. } => self.answered(&mut book, owner, serial),
             What::Unanswered { suspect, .. } => {
                 let watched = book.owners.entry(owner).or_default();
@@ -59,8 +63,6 @@ impl Ledger {
                 watched.held.remove(&serial);
                 watched.in_flight.remove(&serial);
                 watched.suspects.remove(&serial);
-                watched.attempts.remove(&serial);
-                watched.deaths.remove(&serial);
                 watched.waits.remove(&serial);
                 watched.done.remove(&serial);
             }
@@ -73,21 +75,35 @@ impl Ledger {
             .original
             .as_ref()
             .map_or(0, |message| message.size());
-        let (window, budget) = (self.plan.wiring.window, self.plan.budget);
+        let (window, share) = (self.plan.served(serial).wiring.window, self.plan.share());
+        let topic = self.plan.topic(serial);
+        let inherited = book.line(owner, topic).inherited;
         let watched = book.owners.entry(owner).or_default();
         watched.held.insert(serial, size);
-        let (held, bytes) = (watched.held.len(), watched.held.values().sum::<usize>());
-        if held > window + watched.inherited {
+        // What it sent before it let go may still arrive, and was judged by these.
+        watched.attempts.remove(&serial);
+        watched.deaths.remove(&serial);
+        let mut held = 0;
+        let mut bytes = 0;
+        for (other, size) in &watched.held {
+            if self.plan.topic(*other) == topic {
+                held += 1;
+                bytes += size;
+            }
+        }
+        if held > window + inherited {
             book.violate(format!("{held} inputs are held, the window is {window}"));
-        } else if bytes > budget && held > 1 && watched.inherited == 0 {
-            book.violate(format!("{bytes} bytes are held, the budget is {budget}"));
+        } else if bytes > share && held > 1 && inherited == 0 {
+            book.violate(format!("{bytes} bytes are held, the share is {share}"));
         }
     }
 
-    fn started(&self, book: &mut Book, owner: OwnerId, serial: Serial) {
+    fn started(&self, book: &mut Book, owner: OwnerId, serial: Serial, batch: usize) {
         let now = book.now;
-        let attempts = self.plan.wiring.retry.attempts;
-        let calm = self.plan.calm;
+        let attempts = self.plan.served(serial).wiring.retry.attempts;
+        let calm = self.plan.mood == Mood::Calm;
+        let log = book.position(serial).map(|position| position.log);
+        book.line(owner, self.plan.topic(serial)).recover(now);
         let watched = book.owners.entry(owner).or_default();
         let mut wrong = Vec::new();
         if let Some((until, set)) = watched.waits.remove(&serial) {
@@ -109,16 +125,23 @@ impl Ledger {
         if watched.in_flight.contains_key(&serial) {
             wrong.push(format!("#{serial} is in two calls at once"));
         }
+        let revoked = log.and_then(|log| watched.revoked.get(&log));
+        if revoked.is_some_and(|revoked| *revoked < now) {
+            wrong.push(format!(
+                "#{serial} is started, and its log is to be given back"
+            ));
+        }
         // What an earlier call was told, and the engine had no use for, says nothing of this one.
         watched.given.remove(&serial);
-        watched.in_flight.insert(serial, 0);
-        let others = watched.in_flight.len() > 1;
-        if others
-            && watched
-                .in_flight
-                .keys()
-                .any(|other| watched.suspects.contains(other))
-        {
+        watched.in_flight.insert(serial, batch);
+        let function = self.plan.events[serial].function;
+        let with: Vec<Serial> = watched
+            .in_flight
+            .keys()
+            .copied()
+            .filter(|other| self.plan.events[*other].function == function)
+            .collect();
+        if with.len() > 1 && with.iter().any(|other| watched.suspects.contains(other)) {
             wrong.push(format!(
                 "#{serial} starts while a suspect runs, or is one and not alone"
             ));
@@ -128,44 +151,52 @@ impl Ledger {
 
     fn answered(&self, book: &mut Book, owner: OwnerId, serial: Serial) {
         let now = book.now;
+        let topic = self.plan.topic(serial);
         let watched = book.owners.entry(owner).or_default();
-        watched.in_flight.remove(&serial);
+        let batch = watched.in_flight.remove(&serial).unwrap_or(1);
         watched.suspects.remove(&serial);
-        // What nobody gave is the deadline's 504.
-        let given = watched
-            .given
-            .get(&serial)
-            .copied()
-            .unwrap_or(Given::Retry(None));
-        match given {
-            Given::Done => {
+        let given = watched.given.get(&serial).copied();
+        if batch > 1 && matches!(given, Some(Given::Whole(_)) | None) {
+            return book.violate(format!(
+                "#{serial} is charged for a batch that failed as a whole"
+            ));
+        }
+        let retry = match given {
+            Some(Given::Done) => {
                 watched.done.insert(serial);
-                watched.well();
+                false
             }
-            Given::Rejected => watched.well(),
-            Given::Retry(_) => {
-                if !watched.is_sick(now) {
-                    *watched.attempts.entry(serial).or_default() += 1;
-                }
-                watched.retried(serial, now);
-            }
+            Some(Given::Rejected) => false,
+            // What nobody gave is the deadline's 504.
+            Some(Given::Retry(_) | Given::Whole(_)) | None => true,
+        };
+        let line = book.line(owner, topic);
+        let sick = line.sick_since.is_some();
+        match retry {
+            true => line.retried(serial, now),
+            false => line.well(),
+        }
+        if retry && !sick {
+            let watched = book.owners.entry(owner).or_default();
+            *watched.attempts.entry(serial).or_default() += 1;
+            book.fates[serial].charges += 1;
         }
     }
 
     /// The engine says until when it waits: as drawn within its bounds, or as it was asked.
     fn waits(&self, book: &mut Book, owner: OwnerId, serial: Serial, until: Time) {
         let now = book.now;
-        let retry = &self.plan.wiring.retry;
+        let retry = &self.plan.served(serial).wiring.retry;
         let fate = book.fates[serial].clone();
         let watched = book.owners.entry(owner).or_default();
         let wait = until.since(now);
         let asked = match watched.given.remove(&serial) {
-            Some(Given::Retry(asked)) => asked,
+            Some(Given::Retry(asked) | Given::Whole(asked)) => asked,
             _ => None,
         };
         // A door's record charges for deaths that this run never saw.
         let before = if self.plan.door {
-            fate.kills + fate.accidents
+            fate.kills + fate.accidents + fate.charges
         } else {
             0
         };
@@ -200,18 +231,17 @@ impl Ledger {
         fate.letters += 1;
         let original = fate.original.clone();
         let (kills, accidents, condemned) = (fate.kills, fate.accidents, fate.condemned);
+        let charges = fate.charges;
         let broken = self.plan.events[serial].form == Form::Broken;
-        let limit = self.plan.wiring.retry.attempts;
+        let limit = self.plan.served(serial).wiring.retry.attempts;
         let watched = book.owners.entry(owner).or_default();
         let retries = watched.attempts.get(&serial).copied().unwrap_or(0);
         let deaths = watched.deaths.get(&serial).copied().unwrap_or(0);
-        // A door's own deaths are told by its record alone.
-        let spent = retries
-            + if self.plan.door {
-                kills + accidents
-            } else {
-                deaths.min(kills + accidents)
-            };
+        // A door's own deaths are told by its record alone; that may keep what an answer has cleared, if a death was quicker.
+        let spent = match self.plan.door {
+            true => charges.max(retries) + kills + accidents,
+            false => retries + deaths.min(kills + accidents),
+        };
         let unjust = !broken && !condemned && spent < limit;
         let changed = original.is_none_or(|original| {
             let kept = original
@@ -244,15 +274,15 @@ impl Watched {
             |map: &std::collections::BTreeMap<Serial, u32>| map.get(&serial).copied().unwrap_or(0);
         of(&self.attempts) + of(&self.deaths)
     }
+}
 
-    fn is_sick(&mut self, now: Time) -> bool {
-        if self
-            .sick_since
-            .is_some_and(|since| now.since(since) >= Duration::from_secs(3600))
-        {
+impl Line {
+    /// An hour of sickness is over; whoever serves it sees that when it next starts something.
+    fn recover(&mut self, now: Time) {
+        let over = |since: Time| now.since(since) >= Duration::from_secs(3600);
+        if self.sick_since.is_some_and(over) {
             self.sick_since = None;
         }
-        self.sick_since.is_some()
     }
 
     fn well(&mut self) {

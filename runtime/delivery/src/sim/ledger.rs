@@ -1,16 +1,20 @@
 //! What truly happened: told by the broker, the function and the engine, each on its own, and judged at once.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod known;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openfaas_cloudevents::Event;
 
+pub(super) use self::known::{Answered, Bad, Fate, Given, Line, Watched};
 use super::plan::{Form, Plan};
 use super::world::World;
-use crate::broker::{Message, Publication};
+use crate::broker::{Message, Position, Publication};
 use crate::clock::{Clock, Time};
+use crate::engine::Ended;
 
 /// An event's number in its plan.
 pub(super) type Serial = usize;
@@ -30,7 +34,7 @@ pub(super) struct Ledger {
 #[derive(Default)]
 pub(super) struct Book {
     pub(super) fates: Vec<Fate>,
-    pub(super) serials: BTreeMap<u64, Serial>,
+    pub(super) serials: BTreeMap<Position, Serial>,
     pub(super) owners: BTreeMap<OwnerId, Watched>,
     /// Replies in their topic, by their data, and when they were stored last.
     pub(super) replies: BTreeMap<String, Time>,
@@ -40,73 +44,6 @@ pub(super) struct Book {
     /// What tells two histories apart.
     hash: u64,
     pub(super) now: Time,
-}
-
-/// What became of one event.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Fate {
-    pub(super) original: Option<Arc<Message>>,
-    pub(super) gone: bool,
-    pub(super) settled: bool,
-    pub(super) letters: u32,
-    /// Calls that reached the function with it.
-    pub(super) tries: u32,
-    /// The replies of each answer that said it is done.
-    pub(super) done: Vec<Answered>,
-    /// It was rejected, or an answer had a reply that may not go out.
-    pub(super) condemned: bool,
-    /// Times that it killed its function.
-    pub(super) kills: u32,
-    /// Times that something else than it ended a call in which it was alone because it was a suspect.
-    pub(super) accidents: u32,
-}
-
-/// Replies of one answer.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Answered {
-    pub(super) replies: Vec<String>,
-    /// One of them may not go out, so none may; the broker itself may find that late.
-    pub(super) bad: Option<Bad>,
-}
-
-/// When a bad reply is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bad {
-    /// Before any is published.
-    AtCheck,
-    /// By the broker.
-    AtBroker,
-}
-
-/// What an answer said of an event.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Given {
-    Done,
-    Rejected,
-    /// Again, after at least and at most this.
-    Retry(Option<(Duration, Duration)>),
-}
-
-/// What is known of one run of an engine.
-#[derive(Debug, Default)]
-pub(super) struct Watched {
-    pub(super) held: BTreeMap<Serial, usize>,
-    pub(super) in_flight: BTreeMap<Serial, usize>,
-    pub(super) suspects: BTreeSet<Serial>,
-    /// Answers that count.
-    pub(super) attempts: BTreeMap<Serial, u32>,
-    /// Deaths while it ran alone as a suspect.
-    pub(super) deaths: BTreeMap<Serial, u32>,
-    pub(super) given: BTreeMap<Serial, Given>,
-    /// Not before, and set at.
-    pub(super) waits: BTreeMap<Serial, (Time, Time)>,
-    /// It answered that it is done with these.
-    pub(super) done: BTreeSet<Serial>,
-    /// The last answers: whose, and whether they were retries.
-    pub(super) answers: VecDeque<(Serial, bool)>,
-    pub(super) sick_since: Option<Time>,
-    /// What was pending when it began; it holds that on top of its limits.
-    pub(super) inherited: usize,
 }
 
 impl Ledger {
@@ -135,26 +72,20 @@ impl Ledger {
     /// An event is in its topic.
     pub(super) fn published(&self, serial: Serial, message: Arc<Message>) {
         let mut book = self.open();
-        let offset = message.position.offset;
-        book.serials.insert(offset, serial);
+        let position = message.position.clone();
+        book.serials.insert(position.clone(), serial);
         book.fates[serial].original = Some(message);
         let planned = &self.plan.events[serial];
         book.note(|| {
             format!(
-                "publisher: {} #{serial} as {offset}, key {:?}, {:?}",
+                "publisher: {} #{serial} as {position}, key {:?}, {:?}",
                 planned.id, planned.key, planned.nature
             )
         });
     }
 
     /// A reply or a letter is stored, or was swallowed as a duplicate.
-    pub(super) fn stored(
-        &self,
-        owner: OwnerId,
-        letters: &str,
-        what: &Publication,
-        duplicate: bool,
-    ) {
+    pub(super) fn stored(&self, owner: OwnerId, what: &Publication, duplicate: bool) {
         let mut book = self.open();
         let text = String::from_utf8_lossy(what.body.as_deref().unwrap_or_default()).into_owned();
         let short: String = text.chars().take(40).collect();
@@ -168,7 +99,7 @@ impl Ledger {
         if duplicate {
             return;
         }
-        if *what.topic == *letters {
+        if self.plan.is_for_letters(&what.topic) {
             return self.judge_letter(&mut book, owner, what, &text);
         }
         let of = serial_in(&text)
@@ -190,11 +121,20 @@ impl Ledger {
         }
     }
 
-    /// Something is about to be settled at the broker.
-    pub(super) fn settling(&self, owner: OwnerId, offset: u64) {
+    /// An owner has settled something, and its broker will not give it again.
+    pub(super) fn settled(&self, owner: OwnerId, position: &Position) {
+        self.finished(owner, position);
         let mut book = self.open();
-        book.note(|| format!("broker: {owner} settled {offset}"));
-        let Some(&serial) = book.serials.get(&offset) else {
+        if let Some(&serial) = book.serials.get(position) {
+            book.fates[serial].settled = true;
+        }
+    }
+
+    /// An owner has settled something: what follows from it is stored.
+    pub(super) fn finished(&self, owner: OwnerId, position: &Position) {
+        let mut book = self.open();
+        book.note(|| format!("broker: {owner} settled {position}"));
+        let Some(&serial) = book.serials.get(position) else {
             return;
         };
         let fate = &book.fates[serial];
@@ -206,43 +146,116 @@ impl Ledger {
                     .iter()
                     .all(|reply| book.replies.contains_key(reply))
         });
-        if !unwanted && !replied && fate.letters == 0 && !fate.settled {
+        if !unwanted && !replied && fate.letters == 0 && !fate.finished {
             book.violate(format!(
                 "#{serial} is settled before its replies or its letter are stored"
             ));
         }
-        book.fates[serial].settled = true;
+        book.fates[serial].finished = true;
+    }
+
+    /// A broker keeps a commit: everything before it, and this past it, is finished.
+    pub(super) fn committed(
+        &self,
+        owner: OwnerId,
+        log: &Arc<str>,
+        offset: u64,
+        past: &BTreeSet<u64>,
+        size: usize,
+    ) {
+        let mut book = self.open();
+        book.note(|| format!("broker: {owner} committed {offset} of {log}, and {past:?}"));
+        if size > self.plan.metadata {
+            book.violate(format!("a commit of {log} has {size} bytes of metadata"));
+        }
+        let at = |offset| Position {
+            log: Arc::clone(log),
+            offset,
+        };
+        let before = book.serials.range(at(0)..at(offset));
+        let before: Vec<Serial> = before.map(|(_, serial)| *serial).collect();
+        let past = past
+            .iter()
+            .filter_map(|offset| book.serials.get(&at(*offset)));
+        let unfinished = before.iter().chain(past).find(|serial| {
+            let fate = &book.fates[**serial];
+            !fate.finished && !fate.gone
+        });
+        if let Some(serial) = unfinished.copied() {
+            book.violate(format!(
+                "{log} is committed up to {offset}, and past #{serial}, which is not finished"
+            ));
+        }
+        for serial in before {
+            book.fates[serial].settled = true;
+        }
+    }
+
+    /// An owner is told that a log goes to another.
+    pub(super) fn revoked(&self, owner: OwnerId, log: &Arc<str>) {
+        let mut book = self.open();
+        book.note(|| format!("broker: {owner} is to give {log} back"));
+        let now = book.now;
+        let watched = book.owners.entry(owner).or_default();
+        watched.revoked.insert(Arc::clone(log), now);
+    }
+
+    /// An owner is told that a log is its own.
+    pub(super) fn assigned(&self, owner: OwnerId, log: &Arc<str>) {
+        let mut book = self.open();
+        book.note(|| format!("broker: {owner} is given {log}"));
+        book.owners.entry(owner).or_default().revoked.remove(log);
+    }
+
+    /// A door that is stopped by somebody leaves a record that charges whoever ran alone.
+    pub(super) fn blame_nobody(&self) {
+        if self.plan.door {
+            for fate in &mut self.open().fates {
+                fate.accidents += 1;
+            }
+        }
     }
 
     /// A call with these events is at the function: all before them of their key are settled, or in the call before them.
     pub(super) fn arrived(&self, owner: OwnerId, serials: &[Serial]) {
         let mut book = self.open();
         book.note(|| format!("function: called by {owner} with {serials:?}"));
-        if self.plan.wiring.order == crate::wiring::Order::None {
-            return;
-        }
         for (place, serial) in serials.iter().enumerate() {
-            let planned = &self.plan.events[*serial];
-            let Some(key) = planned.key.as_ref().filter(|_| planned.form == Form::Event) else {
+            let Some(key) = self.plan.order_key(*serial) else {
                 continue;
             };
-            let Some(offset) = book.offset(*serial) else {
+            let Some(position) = book.position(*serial) else {
                 continue;
             };
-            let before: Vec<Serial> = book
-                .serials
-                .range(..offset)
-                .map(|(_, serial)| *serial)
+            let first = Position {
+                log: Arc::clone(&position.log),
+                offset: 0,
+            };
+            let open = |other: &Serial| {
+                let fate = &book.fates[*other];
+                self.plan.order_key(*other) == Some(key) && !fate.finished && !fate.gone
+            };
+            let before = book.serials.range(first..position).map(|(_, other)| *other);
+            let passed: Vec<Serial> = before
+                .filter(|other| open(other) && !serials[..place].contains(other))
                 .collect();
-            for other in before {
-                let (rival, fate) = (&self.plan.events[other], &book.fates[other]);
-                let same = rival.form == Form::Event && rival.key.as_ref() == Some(key);
-                if same && !fate.settled && !fate.gone && !serials[..place].contains(&other) {
-                    book.violate(format!(
-                        "#{serial} is called before #{other} of its key is settled"
-                    ));
-                }
+            for other in passed {
+                book.violate(format!(
+                    "#{serial} is called before #{other} of its key is settled"
+                ));
             }
+        }
+    }
+
+    /// While one function is down for long, all others have done all of theirs.
+    pub(super) fn judge_others(&self, down: usize) {
+        let mut book = self.open();
+        let late: Vec<Serial> = (0..book.fates.len())
+            .filter(|serial| self.plan.events[*serial].function != down)
+            .filter(|serial| !book.fates[*serial].finished)
+            .collect();
+        if !late.is_empty() {
+            book.violate(format!("{late:?} wait for a function that is not theirs"));
         }
     }
 
@@ -251,6 +264,17 @@ impl Ledger {
         let mut book = self.open();
         book.note(|| format!("engine {owner} begins"));
         book.owners.entry(owner).or_default();
+    }
+
+    /// It has drained, or was cut; not for want of something to do, unless it stood still or could not leave its record.
+    pub(super) fn drained(&self, owner: OwnerId, ended: Ended) {
+        let mut book = self.open();
+        book.note(|| format!("engine {owner}: {ended:?}"));
+        let paused = book.owners.get(&owner).is_some_and(|owner| owner.paused);
+        let refused = self.plan.door && self.plan.faults.other > 0;
+        if ended == Ended::Cut(0) && !paused && !refused {
+            book.violate(format!("{owner} has nothing to finish and does not end"));
+        }
     }
 
     /// It is no more.
@@ -309,8 +333,14 @@ impl Book {
         self.violations.push(what);
     }
 
-    pub(super) fn offset(&self, serial: Serial) -> Option<u64> {
-        Some(self.fates[serial].original.as_ref()?.position.offset)
+    pub(super) fn position(&self, serial: Serial) -> Option<Position> {
+        Some(self.fates[serial].original.as_ref()?.position.clone())
+    }
+
+    /// What is known of an owner's subscription to a topic.
+    pub(super) fn line(&mut self, owner: OwnerId, topic: &str) -> &mut Line {
+        let lines = &mut self.owners.entry(owner).or_default().lines;
+        lines.entry(topic.to_owned()).or_default()
     }
 }
 

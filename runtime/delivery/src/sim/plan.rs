@@ -1,90 +1,63 @@
-//! What a seed draws: the wiring, the events, the function, and what goes wrong.
+//! What a seed draws: the broker, the wiring, the events, the functions, and what goes wrong.
+
+mod draw;
+mod event;
+mod trouble;
 
 use std::time::Duration;
 
-use crate::clock::{Random, Seeded};
+use self::draw::Draw;
+pub(super) use self::event::{Form, Nature, Planned};
+pub(super) use self::trouble::{Faults, Trouble, What};
+use crate::clock::Seeded;
+use crate::filter::Filter;
 use crate::wiring::{Order, ReplyTopics, Wiring};
 
 /// Everything about a history that is known before it begins.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
-    pub(super) wiring: Wiring,
+    pub(super) kind: Kind,
+    pub(super) mood: Mood,
+    pub(super) functions: Vec<Served>,
     pub(super) door: bool,
     pub(super) timeout: Duration,
     pub(super) budget: usize,
     pub(super) events: Vec<Planned>,
     pub(super) faults: Faults,
-    pub(super) process: Process,
     pub(super) troubles: Vec<Trouble>,
-    /// Engines that run at once; of an ordered subscription all but one stand by.
+    /// Engines that run at once. On the bus all but one stand by for an ordered subscription.
     pub(super) engines: usize,
+    /// Bytes of a commit's metadata.
+    pub(super) metadata: usize,
+}
+
+/// What carries the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The in-memory bus as the local runner uses it: it knows who owns a subscription.
+    Bus,
+    /// As NATS: whoever asks is given messages, and a lease says who may.
+    Leased,
+    /// As Kafka: so many partitions of each topic, and a group that shares them.
+    Partitions(usize),
+}
+
+/// How bad it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
     /// Nothing but retries goes wrong: a wait must then be right.
-    pub(super) calm: bool,
-}
-
-/// An event, and what the function makes of it.
-#[derive(Debug, Clone)]
-pub(super) struct Planned {
-    pub(super) id: String,
-    pub(super) key: Option<String>,
-    pub(super) at: Duration,
-    pub(super) form: Form,
-    pub(super) nature: Nature,
-    pub(super) replies: usize,
-    /// It answers differently each time.
-    pub(super) fickle: bool,
-    pub(super) service: Duration,
-    pub(super) padding: usize,
-}
-
-/// What a message looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    Event,
+    Calm,
+    /// One function is down for long, and nothing else: the others must not notice.
+    Apart,
     Plain,
-    Broken,
-    Unwanted,
+    /// Events may kill their function.
+    Grim,
 }
 
-/// What a function makes of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Nature {
-    Good,
-    /// So many retries first.
-    Flaky(u32),
-    /// Retries for ever.
-    Hopeless,
-    Rejected,
-    /// Kills its function so many times.
-    Killer(u32),
-    /// Gives no answer so many times.
-    Silent(u32),
-    /// Answers something that calls itself an event and is none, so many times.
-    Garbled(u32),
-    /// One of its replies is larger than its topic takes.
-    Bulky,
-    /// One of its replies has no topic.
-    Stray,
-    /// Its chain is too long.
-    Endless,
-}
-
-/// How often, in a thousand, something of the broker fails.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Faults {
-    pub(super) publish: u64,
-    pub(super) settle: u64,
-    pub(super) repeat: u64,
-    pub(super) transit: u64,
-    pub(super) progress: u64,
-    pub(super) other: u64,
-    /// Letters are too large for their topic with their notes.
-    pub(super) notes_too_large: bool,
-}
-
-/// What the function is like apart from its events.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Process {
+/// A function: how it is wired, and what it is like apart from its events.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    pub(super) wiring: Wiring,
     /// Calls at once; more are answered that it is full.
     pub(super) limit: usize,
     pub(super) restart: Duration,
@@ -95,36 +68,6 @@ pub(super) struct Process {
     pub(super) says_when: u64,
 }
 
-/// Something that happens to the whole.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Trouble {
-    pub(super) at: Duration,
-    pub(super) what: What,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum What {
-    /// An engine dies after so many more steps.
-    Crash(u64),
-    /// An engine drains, and another begins.
-    HandOver,
-    /// The subscription is taken from its owner.
-    Evict,
-    /// The function cannot be reached for so long.
-    Outage(Duration),
-    /// The function answers nothing but retries for so long.
-    Sickness(Duration),
-    /// Dead letters cannot be stored for so long.
-    LettersAway(Duration),
-    /// Nothing can be stored for so long.
-    BrokerAway(Duration),
-    /// Retention removes the oldest message that was not given out yet.
-    Retention,
-    /// The function is killed by somebody.
-    Kill,
-}
-
-pub(super) const INPUT: &str = "in";
 pub(super) const OUTPUT: &str = "out";
 pub(super) const REPLY_LIMIT: usize = 4_000;
 
@@ -132,209 +75,166 @@ impl Plan {
     /// What this seed draws.
     pub(super) fn draw(random: &mut Seeded) -> Self {
         let mut draw = Draw(random);
-        let calm = draw.chance(150);
-        let door = !calm && draw.chance(200);
-        let mut wiring = Wiring::new("f", "fn", [INPUT]);
-        wiring.replies = ReplyTopics::parse(&format!("done={OUTPUT}")).unwrap_or_default();
-        wiring.filter =
-            crate::filter::Filter::parse(r#"{"not":{"exact":{"type":"unwanted"}}}"#).ok();
-        wiring.order = if draw.chance(200) {
-            Order::None
-        } else {
-            Order::Key
+        let kind = match draw.below(100) {
+            0..40 => Kind::Bus,
+            40..65 => Kind::Leased,
+            _ => Kind::Partitions(draw.range(1, 4) as usize),
         };
-        wiring.retry.attempts = draw.range(1, 6) as u32;
-        wiring.retry.min_wait = draw.millis(100, 1_000);
-        wiring.retry.max_wait = draw.millis(1_000, 60_000);
-        wiring.concurrency = if calm {
-            1_000
-        } else {
-            draw.range(1, 8) as usize
+        let mood = match draw.below(100) {
+            0..12 => Mood::Calm,
+            12..20 => Mood::Apart,
+            20..58 => Mood::Plain,
+            _ => Mood::Grim,
         };
-        wiring.window = if calm {
-            1_000
-        } else {
-            draw.range(2, 40) as usize
+        let door = matches!(mood, Mood::Plain | Mood::Grim) && draw.chance(200);
+        let functions = match draw.below(100) {
+            _ if mood == Mood::Apart => draw.range(2, 3),
+            _ if door => 1,
+            0..70 => 1,
+            70..90 => 2,
+            _ => 3,
         };
-        wiring.batch_size = if calm || draw.chance(500) {
-            1
-        } else {
-            draw.range(2, 10) as usize
-        };
-        wiring.batch_linger = if draw.chance(500) {
-            Duration::ZERO
-        } else {
-            draw.millis(1, 50)
-        };
-        wiring.max_hops = 32;
+        let functions: Vec<Served> = (0..functions)
+            .map(|index| Served::draw(&mut draw, index, kind, mood))
+            .collect();
         let span = draw.millis(1, 30_000);
         let keys = draw.range(1, 6);
         let count = draw.range(3, 40);
-        let grim = !calm && draw.chance(500);
         let events = (0..count)
-            .map(|serial| Planned::draw(&mut draw, serial, keys, span, grim))
+            .map(|serial| {
+                let function = draw.below(functions.len() as u64) as usize;
+                let topics = functions[function].wiring.topics.len();
+                let place = (function, draw.below(topics as u64) as usize);
+                Planned::draw(&mut draw, serial, place, keys, span, mood)
+            })
             .collect();
-        let often = |draw: &mut Draw<'_>, most: u64| {
-            if calm || draw.chance(400) {
-                0
-            } else {
-                draw.range(1, most)
-            }
+        let engines = match kind {
+            _ if door => 1,
+            Kind::Bus => 1 + draw.below(10) / 7,
+            Kind::Leased => 1 + draw.below(2),
+            Kind::Partitions(_) => draw.range(1, 3),
         };
-        let faults = Faults {
-            publish: often(&mut draw, 300),
-            settle: often(&mut draw, 300),
-            repeat: often(&mut draw, 200),
-            transit: often(&mut draw, 60),
-            progress: often(&mut draw, 100),
-            other: often(&mut draw, 200),
-            notes_too_large: !calm && draw.chance(100),
+        Self {
+            kind,
+            mood,
+            door,
+            timeout: draw.millis(2_000, 20_000),
+            budget: match mood {
+                Mood::Calm => 1 << 20,
+                Mood::Apart => draw.range(500, 3_000) as usize,
+                _ if draw.chance(500) => 1 << 20,
+                _ => draw.range(300, 3_000) as usize,
+            },
+            events,
+            faults: Faults::draw(&mut draw, mood),
+            troubles: Trouble::draw_some(&mut draw, mood, kind, door),
+            engines: engines as usize,
+            // A door's notes come first, and it cannot do without them.
+            metadata: match door || draw.chance(600) {
+                true => 4_096,
+                false => draw.range(6, 24) as usize,
+            },
+            functions,
+        }
+    }
+
+    /// The function of an event.
+    pub(super) fn served(&self, serial: usize) -> &Served {
+        &self.functions[self.events[serial].function]
+    }
+
+    /// The topic of an event.
+    pub(super) fn topic(&self, serial: usize) -> &str {
+        &self.served(serial).wiring.topics[self.events[serial].topic]
+    }
+
+    /// The key that orders an event; what has no place in a lane has none.
+    pub(super) fn order_key(&self, serial: usize) -> Option<&str> {
+        let planned = &self.events[serial];
+        let has_lane = match planned.form {
+            Form::Event => true,
+            Form::Plain => matches!(self.kind, Kind::Partitions(_)),
+            Form::Broken | Form::Unwanted => false,
         };
-        let process = Process {
-            limit: if calm || draw.chance(600) {
-                1_000
-            } else {
-                draw.range(1, 4) as usize
+        let ordered = self.served(serial).wiring.order == Order::Key;
+        planned.key.as_deref().filter(|_| ordered && has_lane)
+    }
+
+    /// The function that is called so.
+    pub(super) fn function(&self, name: &str) -> Option<usize> {
+        self.functions
+            .iter()
+            .position(|served| served.wiring.function == name)
+    }
+
+    /// Whether dead letters are stored there.
+    pub(super) fn is_for_letters(&self, topic: &str) -> bool {
+        self.functions
+            .iter()
+            .any(|served| served.wiring.dead_letters == topic)
+    }
+
+    /// Everything that an engine subscribes to.
+    pub(super) fn subscriptions(&self) -> impl Iterator<Item = (&Wiring, &str)> {
+        self.functions.iter().flat_map(|Served { wiring, .. }| {
+            let topics = wiring.topics.iter();
+            topics.map(move |topic| (wiring, topic.as_str()))
+        })
+    }
+
+    /// What each subscription may hold of the budget.
+    pub(super) fn share(&self) -> usize {
+        self.budget / self.subscriptions().count()
+    }
+}
+
+impl Served {
+    fn draw(draw: &mut Draw<'_>, index: u64, kind: Kind, mood: Mood) -> Self {
+        let calm = mood == Mood::Calm;
+        let topics = 1 + u64::from(draw.chance(150));
+        let topics = (0..topics).map(|topic| format!("in-{index}-{topic}"));
+        let mut wiring = Wiring::new(&format!("f{index}"), "fn", topics);
+        wiring.replies = ReplyTopics::parse(&format!("done={OUTPUT}")).unwrap_or_default();
+        wiring.filter = Filter::parse(r#"{"not":{"exact":{"type":"unwanted"}}}"#).ok();
+        // A lease is for what is ordered.
+        wiring.order = match draw.chance(200) && kind != Kind::Leased {
+            true => Order::None,
+            false => Order::Key,
+        };
+        wiring.retry.attempts = draw.range(1, 6) as u32;
+        wiring.retry.min_wait = draw.millis(100, 1_000);
+        wiring.retry.max_wait = match mood {
+            Mood::Apart => draw.millis(1_000, 5_000),
+            _ => draw.millis(1_000, 60_000),
+        };
+        wiring.concurrency = match calm {
+            true => 1_000,
+            false => draw.range(1, 8) as usize,
+        };
+        wiring.window = match calm {
+            true => 1_000,
+            false => draw.range(2, 40) as usize,
+        };
+        wiring.batch_size = match calm || draw.chance(500) {
+            true => 1,
+            false => draw.range(2, 10) as usize,
+        };
+        wiring.batch_linger = match draw.chance(500) {
+            true => Duration::ZERO,
+            false => draw.millis(1, 50),
+        };
+        wiring.max_hops = 32;
+        let mild = mood == Mood::Apart;
+        Self {
+            limit: match calm || mild || draw.chance(600) {
+                true => 1_000,
+                false => draw.range(1, 4) as usize,
             },
             restart: draw.millis(50, 5_000),
             knows_batches: draw.chance(850),
-            wrong_batch: if draw.chance(700) {
-                0
-            } else {
-                draw.range(1, 300)
-            },
-            says_when: if draw.chance(500) {
-                0
-            } else {
-                draw.range(1, 800)
-            },
-        };
-        let troubles = if calm {
-            Vec::new()
-        } else {
-            Trouble::draw_some(&mut draw, door)
-        };
-        let engines = if wiring.order == Order::Key && draw.chance(300) {
-            2
-        } else {
-            1
-        };
-        Self {
-            door,
-            timeout: draw.millis(2_000, 20_000),
-            budget: if calm || draw.chance(500) {
-                1 << 20
-            } else {
-                draw.range(300, 3_000) as usize
-            },
-            events,
-            faults,
-            process,
-            troubles,
-            engines: if door { 1 } else { engines },
-            calm,
+            wrong_batch: draw.at_times(400, 400),
+            says_when: if mild { 0 } else { draw.at_times(500, 800) },
             wiring,
         }
-    }
-}
-
-impl Planned {
-    fn draw(draw: &mut Draw<'_>, serial: u64, keys: u64, span: Duration, grim: bool) -> Self {
-        let form = match draw.below(100) {
-            0..3 => Form::Plain,
-            3..5 => Form::Broken,
-            5..8 => Form::Unwanted,
-            _ => Form::Event,
-        };
-        let times = draw.range(1, 4) as u32;
-        let nature = match draw.below(100) {
-            0..20 => Nature::Flaky(times),
-            20..23 => Nature::Hopeless,
-            23..28 => Nature::Rejected,
-            28..34 if grim => Nature::Killer(if draw.chance(500) { u32::MAX } else { times }),
-            34..38 if grim => Nature::Silent(times),
-            38..41 => Nature::Garbled(times),
-            41..44 => Nature::Bulky,
-            44..47 => Nature::Stray,
-            47..49 => Nature::Endless,
-            _ => Nature::Good,
-        };
-        // An id is nobody's alone: what is told apart by it gets lost.
-        let id = if draw.chance(100) {
-            "twin".to_owned()
-        } else {
-            format!("e{serial}")
-        };
-        let slow = draw.chance(50);
-        Self {
-            id,
-            key: draw.chance(800).then(|| format!("k{}", draw.below(keys))),
-            at: draw.0.up_to(span),
-            form,
-            nature,
-            replies: draw.below(4) as usize,
-            fickle: draw.chance(300),
-            service: if slow {
-                draw.millis(1, 12_000)
-            } else {
-                draw.millis(0, 40)
-            },
-            padding: if draw.chance(100) {
-                800
-            } else {
-                draw.below(60) as usize
-            },
-        }
-    }
-}
-
-impl Trouble {
-    fn draw_some(draw: &mut Draw<'_>, door: bool) -> Vec<Self> {
-        let count = if draw.chance(250) {
-            0
-        } else {
-            draw.range(1, 6)
-        };
-        let span = Duration::from_secs(60);
-        (0..count)
-            .map(|_| {
-                let at = draw.0.up_to(span);
-                let long = draw.millis(100, 90_000);
-                let what = match draw.below(100) {
-                    0..30 => What::Crash(draw.range(1, 60)),
-                    30..45 => What::HandOver,
-                    45..55 => What::Evict,
-                    55..65 if !door => What::Outage(long),
-                    65..75 => What::Sickness(draw.millis(1_000, 600_000)),
-                    75..83 => What::LettersAway(long),
-                    83..90 => What::BrokerAway(long),
-                    90..96 => What::Retention,
-                    _ if door => What::Crash(1),
-                    _ => What::Kill,
-                };
-                Self { at, what }
-            })
-            .collect()
-    }
-}
-
-/// A generator, with the words that a plan is drawn in.
-struct Draw<'a>(&'a mut Seeded);
-
-impl Draw<'_> {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0.next() % end.max(1)
-    }
-
-    fn range(&mut self, first: u64, last: u64) -> u64 {
-        first + self.below(last - first + 1)
-    }
-
-    fn chance(&mut self, per_mille: u64) -> bool {
-        self.below(1_000) < per_mille
-    }
-
-    fn millis(&mut self, first: u64, last: u64) -> Duration {
-        Duration::from_millis(self.range(first, last))
     }
 }

@@ -1,23 +1,28 @@
 //! The stage: engines that come and go, and what happens to them.
 
+mod message;
+mod trouble;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use openfaas_cloudevents::{Data, Event, Limits as EventLimits};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use openfaas_cloudevents::Limits as EventLimits;
 
+use self::message::message;
 use super::Report;
-use super::broker::{Away, FaultyBroker, Wire};
+use super::broker::{Brokers, FaultyBroker};
 use super::function::{Function, Reach};
+use super::group::Cluster;
 use super::judge::Watcher;
-use super::ledger::{Ledger, OwnerId, Serial};
-use super::plan::{Form, INPUT, Nature, Plan, Planned, What};
+use super::ledger::{Ledger, Serial};
+use super::plan::{Kind, Plan, Served};
+use super::process::{Body, Process};
 use super::world::{Rest, TaskId, World};
-use crate::broker::{Codec, Header, Publication};
 use crate::clock::{Clock, Seeded, Time};
 use crate::engine::{Control, Delivery, Engine, Planted};
 use crate::memory::{Bus, Limits};
-use crate::wiring::Format;
 
 /// No history takes longer: sick functions are tried anew each hour.
 const LAST: Duration = Duration::from_secs(48 * 3_600);
@@ -30,9 +35,8 @@ struct Stage {
     world: World,
     ledger: Ledger,
     plan: Arc<Plan>,
-    bus: Bus<World>,
-    away: Arc<Away>,
-    function: Function,
+    brokers: Brokers,
+    functions: Vec<Function>,
     planted: Planted,
     over: Arc<AtomicBool>,
     runs: Arc<AtomicU64>,
@@ -44,20 +48,14 @@ struct Stage {
 #[derive(Clone)]
 struct Playing {
     task: TaskId,
-    control: Control,
+    /// One per function: who of several listeners wakes first is left to chance, and not to that of the seed.
+    controls: Vec<Control>,
+    process: Process,
 }
 
-/// Says that an engine is no more, however it ended.
-struct Life {
-    ledger: Ledger,
-    owner: OwnerId,
-    alive: Arc<AtomicBool>,
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        self.alive.store(false, Ordering::Relaxed);
-        self.ledger.ends(self.owner);
+impl Playing {
+    fn drain(&self) {
+        self.controls.iter().for_each(Control::drain);
     }
 }
 
@@ -71,22 +69,34 @@ pub(super) fn play(seed: u64, planted: Planted, history: bool) -> Report {
         unread: usize::MAX,
         ..Limits::default()
     };
+    let partitions = match plan.kind {
+        Kind::Partitions(count) => count,
+        Kind::Bus | Kind::Leased => 1,
+    };
+    let cluster = Cluster::new(world.clone(), ledger.clone(), partitions);
     let stage = Stage {
-        bus: Bus::with_clock(limits, world.clone()),
-        function: Function::new(world.clone(), ledger.clone()),
+        brokers: Brokers::new(Bus::with_clock(limits, world.clone()), cluster),
+        functions: (0..plan.functions.len())
+            .map(|index| Function::new(world.clone(), ledger.clone(), index))
+            .collect(),
         world: world.clone(),
         ledger: ledger.clone(),
-        away: Arc::default(),
         planted,
         over: Arc::default(),
         runs: Arc::default(),
         playing: Arc::new(Mutex::new(vec![None; plan.engines])),
         plan,
     };
+    let cluster = stage.brokers.cluster.clone();
     stage.begin();
     let rest = world.run(Time::from_origin(LAST), MOST_POLLS);
     if rest != Rest::Still {
         ledger.open().violate(format!("it does not end: {rest:?}"));
+    }
+    for behind in cluster.uncommitted() {
+        ledger
+            .open()
+            .violate(format!("the end is not committed: {behind}"));
     }
     let seconds = world.now().since_origin().as_secs_f64();
     let (violations, history, hash) = ledger.close();
@@ -101,15 +111,16 @@ pub(super) fn play(seed: u64, planted: Planted, history: bool) -> Report {
 
 impl Stage {
     fn begin(&self) {
-        self.ledger
-            .note(|| format!("{:?} {:?}", self.plan.faults, self.plan.process));
-        self.ledger.note(|| format!("{:?}", self.plan.wiring));
+        let plan = &self.plan;
         self.ledger.note(|| {
             format!(
-                "door {} engines {} calm {}",
-                self.plan.door, self.plan.engines, self.plan.calm
+                "{:?} {:?} door {} engines {} budget {} {:?}",
+                plan.kind, plan.mood, plan.door, plan.engines, plan.budget, plan.faults
             )
         });
+        for served in &plan.functions {
+            self.ledger.note(|| format!("{served:?}"));
+        }
         for serial in 0..self.plan.events.len() {
             let stage = self.clone();
             self.world
@@ -136,13 +147,17 @@ impl Stage {
             .unwrap_or_default();
         self.world.sleep(last).await;
         let deadline = Time::from_origin(LAST);
-        while !self.ledger.all_done() && self.world.now() < deadline {
+        while !self.is_done() && self.world.now() < deadline {
             self.world.sleep(Duration::from_millis(250)).await;
         }
         self.over.store(true, Ordering::Relaxed);
         for playing in self.lock().iter().flatten() {
-            playing.control.drain();
+            playing.drain();
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.ledger.all_done() && self.brokers.cluster.uncommitted().is_empty()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Option<Playing>>> {
@@ -153,15 +168,21 @@ impl Stage {
     async fn keep_playing(self, place: usize) {
         while !self.over.load(Ordering::Relaxed) {
             let owner = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
-            let control = Control::new();
-            let alive = Arc::new(AtomicBool::new(true));
-            let (task, ended) =
-                self.world
-                    .spawn(self.clone().run(owner, control.clone(), Arc::clone(&alive)));
+            let controls: Vec<Control> = self.functions.iter().map(|_| Control::new()).collect();
+            let process = Process::new(self.world.clone(), self.ledger.clone(), owner);
+            let (task, ended) = self
+                .world
+                .spawn(self.clone().run(process.clone(), controls.clone()));
             if self.plan.door {
-                self.function.live_in(task);
+                self.functions
+                    .iter()
+                    .for_each(|function| function.live_in(task));
             }
-            self.lock()[place] = Some(Playing { task, control });
+            self.lock()[place] = Some(Playing {
+                task,
+                controls,
+                process,
+            });
             if ended.await.is_err() {
                 self.world
                     .sleep(self.world.up_to(Duration::from_secs(2)))
@@ -170,28 +191,19 @@ impl Stage {
         }
     }
 
-    async fn run(self, owner: OwnerId, control: Control, alive: Arc<AtomicBool>) {
+    /// One process: an engine that delivers to every function.
+    async fn run(self, process: Process, controls: Vec<Control>) {
+        let owner = process.owner;
         self.ledger.begins(owner);
-        let life = Life {
-            ledger: self.ledger.clone(),
-            owner,
-            alive: Arc::clone(&alive),
-        };
-        let wire = Wire {
-            world: self.world.clone(),
-            ledger: self.ledger.clone(),
-            owner,
-            alive: Arc::clone(&alive),
-        };
+        let body = Body(process.clone());
         let broker = FaultyBroker {
-            bus: self.bus.clone(),
-            wire,
-            away: Arc::clone(&self.away),
+            brokers: self.brokers.clone(),
+            process: process.clone(),
+            planted: self.planted,
         };
         let target = Reach {
-            function: self.function.clone(),
-            owner,
-            alive,
+            functions: self.functions.clone(),
+            process,
         };
         let watcher = Watcher {
             ledger: self.ledger.clone(),
@@ -199,130 +211,46 @@ impl Stage {
         };
         let engine = Engine::with_clock(broker, target, watcher, self.world.clone())
             .with_budget(self.plan.budget);
-        let delivery = Delivery {
+        let delivery = |served: &Served| Delivery {
             door: self.plan.door,
             timeout: self.plan.timeout,
             limits: EventLimits::default(),
             planted: self.planted,
-            ..Delivery::to(self.plan.wiring.clone())
+            ..Delivery::to(served.wiring.clone())
         };
-        let ended = engine.run_with(delivery, &control, self.world.fork()).await;
-        self.ledger.note(|| format!("engine {owner}: {ended:?}"));
-        drop(life);
+        let mut runs: FuturesUnordered<_> = self
+            .plan
+            .functions
+            .iter()
+            .zip(&controls)
+            .map(|(served, control)| engine.run_with(delivery(served), control, self.world.fork()))
+            .collect();
+        while let Some(ended) = runs.next().await {
+            self.ledger.drained(owner, ended);
+        }
+        drop(body);
     }
 
     fn publish(&self, serial: Serial) {
-        let publication = message(serial, &self.plan.events[serial], &self.bus);
+        let (bus, planned) = (&self.brokers.bus, &self.plan.events[serial]);
+        let topic: Arc<str> = Arc::from(self.plan.topic(serial));
+        let mut publication = message(serial, planned, &topic, bus);
+        if let Kind::Partitions(_) = self.plan.kind {
+            let key = planned.key.as_ref();
+            publication.key = key.map(|key| key.clone().into_bytes().into());
+            let message = self.brokers.cluster.store(&publication, planned.marker);
+            return self.ledger.published(serial, message);
+        }
         // The bus is large enough for every plan.
-        let Ok(stored) = self.bus.store(&publication) else {
+        let Ok(stored) = bus.store(&publication) else {
             return;
         };
-        let found = self
-            .bus
-            .messages(INPUT)
+        let found = bus
+            .messages(&topic)
             .into_iter()
             .find(|message| message.position == stored.position);
         if let Some(message) = found {
             self.ledger.published(serial, message);
         }
     }
-
-    fn trouble(&self, what: What) {
-        self.ledger.note(|| format!("trouble: {what:?}"));
-        let playing: Vec<Playing> = self.lock().iter().flatten().cloned().collect();
-        let some = playing
-            .get(self.world.below(playing.len() as u64) as usize)
-            .cloned();
-        let now = self.world.now();
-        match (what, some) {
-            (What::Crash(polls), Some(engine)) => {
-                self.blame_nobody();
-                self.world.kill(engine.task, polls);
-            }
-            (What::HandOver, Some(engine)) => engine.control.drain(),
-            (What::Evict, _) => {
-                self.blame_nobody();
-                self.bus.evict(&self.plan.wiring.durable(INPUT));
-            }
-            (What::Outage(long), _) => self.function.outage(long),
-            (What::Sickness(long), _) => self.function.sicken(long),
-            (What::LettersAway(long), _) => self.away.letters(now + long),
-            (What::BrokerAway(long), _) => self.away.all(now + long),
-            (What::Retention, _) => self.remove_one(),
-            (What::Kill, _) => self.function.die(None),
-            (_, None) => {}
-        }
-    }
-
-    /// In a door an engine that is killed by somebody leaves a record that charges whoever ran alone.
-    fn blame_nobody(&self) {
-        if self.plan.door {
-            for fate in &mut self.ledger.open().fates {
-                fate.accidents += 1;
-            }
-        }
-    }
-
-    /// Retention removes a message: one that nobody has seen, or one that is out.
-    fn remove_one(&self) {
-        let mut book = self.ledger.open();
-        let held = |serial: &Serial| {
-            book.owners
-                .values()
-                .any(|watched| watched.held.contains_key(serial))
-        };
-        let mut unseen = book
-            .serials
-            .iter()
-            .map(|(offset, serial)| (*offset, *serial));
-        let found = unseen.rfind(|(_, serial)| !book.fates[*serial].settled && !held(serial));
-        if let Some((offset, serial)) = found {
-            book.fates[serial].gone = true;
-            book.note(|| format!("broker: #{serial} is gone"));
-            drop(book);
-            self.bus.delete(INPUT, offset);
-        }
-    }
-}
-
-/// The message of a planned event.
-fn message(serial: Serial, planned: &Planned, bus: &Bus<World>) -> Publication {
-    let text = format!("{serial}/{}", "x".repeat(planned.padding));
-    let topic: Arc<str> = Arc::from(INPUT);
-    let plain = |headers| Publication {
-        topic: Arc::clone(&topic),
-        dedup: None,
-        key: None,
-        headers,
-        body: Some(text.clone().into()),
-    };
-    match planned.form {
-        Form::Plain => return plain(vec![Header::new("content-type", "text/plain")]),
-        Form::Broken => {
-            return plain(vec![
-                Header::new("ce-specversion", "1.0"),
-                Header::new("ce-id", "1"),
-            ]);
-        }
-        Form::Event | Form::Unwanted => {}
-    }
-    let ty = if planned.form == Form::Unwanted {
-        "unwanted"
-    } else {
-        "wanted"
-    };
-    let event = Event::new(ty, Data::text(text.clone()))
-        .with_id(&planned.id)
-        .with_source("/s");
-    let event = match &planned.key {
-        Some(key) => event.with_extension("partitionkey", key.as_str()),
-        None => event,
-    };
-    let event = if planned.nature == Nature::Endless {
-        event.with_extension("hopcount", 32)
-    } else {
-        event
-    };
-    bus.encode(&topic, &event, Format::Binary)
-        .unwrap_or_else(|_| plain(Vec::new()))
 }

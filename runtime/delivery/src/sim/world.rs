@@ -33,6 +33,8 @@ struct State {
     born: Vec<(TaskId, Task)>,
     /// Tasks to be dropped after so many more polls.
     doomed: Vec<(TaskId, u64)>,
+    /// Tasks that stand still until then, whatever happens to them.
+    paused: BTreeMap<TaskId, Time>,
 }
 
 /// What happens at a moment.
@@ -69,6 +71,7 @@ impl World {
             due: BTreeMap::new(),
             born: Vec::new(),
             doomed: Vec::new(),
+            paused: BTreeMap::new(),
         })))
     }
 
@@ -135,14 +138,36 @@ impl World {
                 polls_left: None,
             },
         ));
-        state.ready.push_back(id);
-        state.queued.insert(id);
+        state.queue(id);
         (id, ends)
     }
 
     /// Drops a task after so many more polls of it; with none, before anything else happens.
     pub(super) fn kill(&self, task: TaskId, polls: u64) {
         self.lock().doomed.push((task, polls));
+    }
+
+    /// Stops a task for so long; then it goes on, and sees what time it is.
+    pub(super) fn pause(&self, task: TaskId, long: Duration) {
+        let until = self.now() + long;
+        let mut state = self.lock();
+        let paused = state.paused.entry(task).or_default();
+        *paused = until.max(*paused);
+        drop(state);
+        let world = self.clone();
+        self.after(long, move || world.resume(task));
+    }
+
+    fn resume(&self, task: TaskId) {
+        let mut state = self.lock();
+        if state
+            .paused
+            .get(&task)
+            .is_some_and(|until| *until <= state.now)
+        {
+            state.paused.remove(&task);
+            state.queue(task);
+        }
     }
 
     /// Lets everything happen, up to `last` and at most so many polls.
@@ -207,9 +232,14 @@ impl World {
 
     fn next_ready(&self) -> Option<TaskId> {
         let mut state = self.lock();
-        let id = state.ready.pop_front()?;
-        state.queued.remove(&id);
-        Some(id)
+        loop {
+            let id = state.ready.pop_front()?;
+            state.queued.remove(&id);
+            // It looks at everything when it goes on.
+            if !state.paused.contains_key(&id) {
+                return Some(id);
+            }
+        }
     }
 
     fn advance(&self, last: Time) -> Result<Due, Rest> {
@@ -232,6 +262,12 @@ impl World {
 }
 
 impl State {
+    fn queue(&mut self, id: TaskId) {
+        if self.queued.insert(id) {
+            self.ready.push_back(id);
+        }
+    }
+
     fn insert(&mut self, at: Time, due: Due) -> (Time, u64) {
         self.next += 1;
         let key = (at, self.next);
@@ -266,10 +302,7 @@ struct Bell {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        let mut state = self.world.lock();
-        if state.queued.insert(self.id) {
-            state.ready.push_back(self.id);
-        }
+        self.world.lock().queue(self.id);
     }
 }
 

@@ -322,6 +322,9 @@ impl Owner {
                 );
                 self.repeat(id);
             }
+            Err(SourceError::Lost) if self.settings.planted.is(Mistake::SettleWhenLost) => {
+                self.repeat(id);
+            }
             // The source says so too, but the next of the lane must not start before it does.
             Err(SourceError::Lost) => self.lost(index),
         }

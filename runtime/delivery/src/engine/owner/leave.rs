@@ -44,11 +44,17 @@ impl Owner {
     }
 
     pub(super) fn revoking(&mut self, index: usize, name: &Arc<str>) {
+        let planted = self.settings.planted;
         if let Some(log) = self
             .log(index, name)
             .filter(|log| self.logs[*log].phase == LogPhase::Held)
+            .filter(|_| !planted.is(Mistake::StartRevoked))
         {
             self.vacate(log);
+            if planted.is(Mistake::LeaveBusy) {
+                self.outputs
+                    .push_back(Output::Leave(index, Arc::clone(name)));
+            }
         }
     }
 

@@ -1,44 +1,55 @@
 //! The way to the function.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::Function;
 use crate::call::{Call, Outcome};
-use crate::sim::ledger::OwnerId;
+use crate::sim::process::Process;
 use crate::target::Target;
 
-/// The function as one run of an engine reaches it.
+/// The functions as one process reaches them.
 pub(in crate::sim) struct Reach {
-    pub(in crate::sim) function: Function,
-    pub(in crate::sim) owner: OwnerId,
-    /// The engine lives; what a dead one had just sent may be lost.
-    pub(in crate::sim) alive: Arc<AtomicBool>,
+    pub(in crate::sim) functions: Vec<Function>,
+    pub(in crate::sim) process: Process,
+}
+
+impl Reach {
+    fn function(&self, name: &str) -> Option<&Function> {
+        let index = self.process.ledger.plan.function(name)?;
+        self.functions.get(index)
+    }
 }
 
 impl Target for Reach {
     async fn call(&self, call: Call) -> Outcome {
+        let Some(function) = self.function(&call.function).cloned() else {
+            return Outcome::Refused("nobody listens".into());
+        };
         let (to, heard) = oneshot::channel();
-        let world = self.function.world.clone();
-        let (function, owner, alive) = (self.function.clone(), self.owner, Arc::clone(&self.alive));
-        let lost = world.chance(500);
-        let door = function.ledger.plan.door;
+        let Process {
+            world,
+            ledger,
+            owner,
+            ..
+        } = self.process.clone();
+        let (process, lost) = (self.process.clone(), world.chance(500));
+        let door = ledger.plan.door;
         let way = if door {
             Duration::ZERO
         } else {
             world.latency()
         };
+        // What a dead process had just sent may be lost.
         world.after(way, move || {
-            if alive.load(Ordering::Relaxed) || !(lost || door) {
+            if process.is_alive() || !(lost || door) {
                 function.arrive(owner, &call, to);
             }
         });
         match heard.await {
             Ok((outcome, given)) => {
-                let mut book = self.function.ledger.open();
+                let mut book = ledger.open();
                 book.owners.entry(owner).or_default().given.extend(given);
                 outcome
             }
@@ -47,9 +58,9 @@ impl Target for Reach {
         }
     }
 
-    async fn healthy(&self, _: &str, _: &str) -> bool {
-        let world = self.function.world.clone();
+    async fn healthy(&self, _: &str, function: &str) -> bool {
+        let world = &self.process.world;
         world.sleep(world.latency()).await;
-        self.function.reachable()
+        self.function(function).is_some_and(Function::reachable)
     }
 }

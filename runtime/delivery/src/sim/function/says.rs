@@ -70,18 +70,15 @@ impl Function {
     }
 
     pub(super) fn batch(&self, call: &Call, serials: &[Serial]) -> Heard {
-        let process = self.ledger.plan.process;
+        let served = self.served();
         let plain = ("content-type", "text/plain");
-        if !process.knows_batches {
+        if !served.knows_batches {
             let status = [200, 400, 415, 422][self.world.below(4) as usize];
             return (answer(status, &[plain], "what is this"), Vec::new());
         }
-        if self.world.chance(process.wrong_batch) {
+        if self.world.chance(served.wrong_batch) {
             let (headers, asked) = self.when();
-            let given = serials
-                .iter()
-                .map(|serial| (*serial, Given::Retry(asked)))
-                .collect();
+            let given = whole(serials, asked);
             let mut outcome = match self.world.below(3) {
                 0 => {
                     return (
@@ -139,7 +136,7 @@ impl Function {
                 Given::Done,
             ),
             Some(Said::Retry | Said::Garbled) | None
-                if self.world.chance(self.ledger.plan.process.says_when) =>
+                if self.world.chance(self.served().says_when) =>
             {
                 let after = Duration::from_millis(10) + self.world.up_to(Duration::from_secs(20));
                 let slack = Duration::from_millis(1);
@@ -155,7 +152,7 @@ impl Function {
     /// A Retry-After, in either form, if it feels like it; and within what it means.
     fn when(&self) -> (HeaderMap, Option<(Duration, Duration)>) {
         let mut headers = HeaderMap::new();
-        if !self.world.chance(self.ledger.plan.process.says_when) {
+        if !self.world.chance(self.served().says_when) {
             return (headers, None);
         }
         let seconds = [1, 5, 30, 700][self.world.below(4) as usize];
@@ -248,8 +245,22 @@ impl Function {
         drop(book);
         // As the runtime does.
         let cause = reply::Cause::of(event, None);
-        Some(Said::Done(reply::stamp(replies, &cause, "f", None)))
+        Some(Said::Done(reply::stamp(
+            replies,
+            &cause,
+            &self.served().wiring.function,
+            None,
+        )))
     }
+}
+
+/// A batch that fails as a whole, and is to come again then.
+pub(super) fn whole(
+    serials: &[Serial],
+    asked: Option<(Duration, Duration)>,
+) -> Vec<(Serial, Given)> {
+    let given = |serial: &Serial| (*serial, Given::Whole(asked));
+    serials.iter().map(given).collect()
 }
 
 /// An answer with these headers.
