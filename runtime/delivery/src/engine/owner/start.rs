@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::event::{Held, Id, Phase};
-use super::subscription::{Mode, Phase as Open, Probe};
+use super::subscription::{Log, LogPhase, Mode, Phase as Open, Probe, Writing};
 use super::{Output, Owner, Running, Timer};
 use crate::call::{Call, Payload};
 use crate::engine::mistake::Mistake;
@@ -29,7 +29,7 @@ pub(super) enum Gate {
 impl Owner {
     /// Starts what may be started.
     pub(super) fn start(&mut self) {
-        if self.draining || self.suspects.running.is_some() {
+        if self.draining || self.suspects.running.is_some() || self.is_recording() {
             return;
         }
         if !self.suspects.well {
@@ -51,6 +51,13 @@ impl Owner {
         for index in 0..self.subscriptions.len() {
             self.start_in(index);
         }
+    }
+
+    /// Whether a door has a record to write. Whatever starts may end the door, and would charge what another record has
+    /// not cleared yet.
+    fn is_recording(&self) -> bool {
+        let writes = |log: &Log| log.phase != LogPhase::Gone && log.writing != Writing::Done;
+        self.settings.door && self.logs.iter().any(writes)
     }
 
     fn start_in(&mut self, index: usize) {
