@@ -51,10 +51,6 @@ impl Owner {
             .filter(|_| !planted.is(Mistake::StartRevoked))
         {
             self.vacate(log);
-            if planted.is(Mistake::LeaveBusy) {
-                self.outputs
-                    .push_back(Output::Leave(index, Arc::clone(name)));
-            }
         }
     }
 
