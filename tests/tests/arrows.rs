@@ -14,12 +14,13 @@ const RUNTIME: &str = "openfaas-runtime";
 const STACK: &str = "openfaas-stack";
 
 /// Whom each crate may know, apart from its tests.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     (CLOUDEVENTS, &[]),
     (TELEMETRY, &[]),
     (DELIVERY, &[CLOUDEVENTS, TELEMETRY]),
     (RUNTIME, &[CLOUDEVENTS, TELEMETRY, DELIVERY]),
     (STACK, &[DELIVERY]),
+    ("openfaas-connector", &[TELEMETRY, DELIVERY]),
     ("openfaas-local", &[CLOUDEVENTS, TELEMETRY, DELIVERY, STACK]),
     ("xtask", &[STACK]),
 ];

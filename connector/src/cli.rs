@@ -1,0 +1,124 @@
+//! The commands.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use openfaas_delivery::broker;
+use openfaas_delivery::nats::{self, Nats};
+use openfaas_delivery::target::http::HttpTarget;
+use openfaas_delivery::wiring::Broker;
+use openfaas_telemetry::{Telemetry, logs};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{Config, Connector, server};
+
+/// Delivers the topics of a broker to the functions that name them in their annotation `topic`, through an OpenFaaS
+/// gateway. All else is said by the environment.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// From where
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// From where.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// From NATS JetStream
+    Nats,
+}
+
+/// What a command ends with.
+type Done = Result<ExitCode, Box<dyn std::error::Error>>;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Nats => on_runtime(from_nats()),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn on_runtime(command: impl Future<Output = Done>) -> Done {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
+}
+
+async fn from_nats() -> Done {
+    let config = Config::from_lookup(Broker::Nats, environment)?;
+    let settings = nats::Config::from_lookup(environment)?;
+    deliver(config, Broker::Nats, async move {
+        tracing::info!("NATS at {}", settings.servers.join(", "));
+        Nats::connect(&settings).await
+    })
+    .await
+}
+
+fn environment(key: &str) -> Option<String> {
+    std::env::var(key).ok()
+}
+
+/// Delivers until SIGTERM or SIGINT.
+async fn deliver<B, E>(
+    config: Config,
+    kind: Broker,
+    connecting: impl Future<Output = Result<B, E>>,
+) -> Done
+where
+    B: broker::Broker,
+    E: std::error::Error + 'static,
+{
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let logs = logs::init(config.logs.clone());
+    let telemetry = Telemetry::start(config.telemetry.clone());
+    telemetry.collect(&logs);
+    for doubt in config.doubts.iter().chain(config.telemetry.warnings()) {
+        tracing::warn!("{doubt}");
+    }
+    let port = config.metrics_port;
+    let listener = server::listen(port).await.map_err(|error| {
+        format!("metrics_port={port}: cannot listen there: {error}; set another one")
+    })?;
+    tracing::info!(
+        "health, readiness and metrics on {}",
+        listener.local_addr()?
+    );
+    let target = HttpTarget::gateway(&config.gateway)?;
+    let target = if config.asynchronous {
+        target.queued()
+    } else {
+        target
+    };
+    let metrics = telemetry.metrics().clone();
+    let broker = connecting.await?;
+    let (connector, status) = Connector::new(config, kind, broker, target, &metrics);
+    let server = tokio::spawn(server::serve(listener, Arc::clone(&status), metrics));
+    let cut = connector
+        .run(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+    if cut > 0 {
+        tracing::warn!("{cut} inputs were cut by drain_timeout; they come again");
+    }
+    server.abort();
+    telemetry.shutdown(LAST_WORDS).await;
+    logs.flush(LAST_WORDS);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How long spans and lines may take to leave at the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);

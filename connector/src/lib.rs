@@ -1,0 +1,21 @@
+//! Delivers topics of a broker to OpenFaaS functions through the gateway, in any language, by the engine of
+//! `openfaas-delivery`.
+//!
+//! - [`cli`]: the commands
+//! - [`Config`]: the environment
+//! - [`gateway`]: which functions there are
+//! - [`wanted`]: which of them want a delivery, and what is wrong with the others
+//! - [`Connector`]: follows the list and keeps one delivery for each
+//! - [`Status`]: what health, readiness and the log are told
+
+pub mod cli;
+mod config;
+mod connector;
+pub mod gateway;
+mod server;
+mod status;
+pub mod wanted;
+
+pub use config::{Config, ConfigError};
+pub use connector::Connector;
+pub use status::Status;

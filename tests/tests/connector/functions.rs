@@ -1,0 +1,153 @@
+//! Which functions get what.
+
+use http::StatusCode;
+use openfaas_tests::runner::until;
+
+use crate::support::Scene;
+
+#[tokio::test]
+async fn a_plain_message_reaches_any_function_with_openfaas_headers() {
+    let scene = Scene::new(&["orders"]).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    let connector = scene.connector(&[]).await;
+    scene.publish("orders", "a plain message").await;
+    let call = scene.gateway.until_called(1).await.remove(0);
+    assert_eq!(call.path, "/function/order.openfaas-fn/");
+    assert_eq!(call.body, "a plain message");
+    assert_eq!(call.headers["x-topic"], "orders");
+    assert_eq!(call.headers["x-connector"], "openfaas-connector");
+    assert_eq!(call.headers["ce-type"], "openfaas.message");
+    assert!(call.headers.contains_key("x-call-id"));
+    let settled = async || {
+        let (_, text) = connector.get("/metrics").await;
+        text.contains("outcome=\"settled\"} 1").then_some(())
+    };
+    until("it is settled", settled).await;
+    assert!(
+        !connector.output().contains("a plain message"),
+        "{}",
+        connector.output()
+    );
+}
+
+#[tokio::test]
+async fn what_a_function_refuses_is_a_dead_letter_and_what_it_cannot_do_now_comes_again() {
+    let scene = Scene::new(&["orders"]).await;
+    let quick = ("com.openfaas.retry.min_wait", "10ms");
+    scene.gateway.deploy("order", &[("topic", "orders"), quick]);
+    let busy = (StatusCode::SERVICE_UNAVAILABLE, "busy");
+    scene
+        .gateway
+        .answer(&[busy, busy, (StatusCode::UNPROCESSABLE_ENTITY, "never")]);
+    let connector = scene.connector(&[]).await;
+    scene.publish("orders", "poison").await;
+    let letter = async || scene.look.messages("dead-letter.>").await.pop();
+    let letter = until("a dead letter", letter).await;
+    assert_eq!(letter.body.as_deref(), Some(&b"poison"[..]));
+    assert_eq!(scene.gateway.calls().len(), 3);
+    let said = async || {
+        let output = connector.output();
+        output.contains("is a dead letter").then_some(())
+    };
+    until("the log says so", said).await;
+}
+
+#[tokio::test]
+async fn functions_that_come_change_and_go_are_followed_without_a_restart() {
+    let scene = Scene::new(&["orders", "returns"]).await;
+    let connector = scene.connector(&[]).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    scene.publish("orders", "one").await;
+    scene.gateway.until_called(1).await;
+    scene.gateway.deploy("order", &[("topic", "returns")]);
+    scene.publish("returns", "two").await;
+    let calls = scene.gateway.until_called(2).await;
+    assert_eq!(calls[1].headers["x-topic"], "returns");
+    scene.gateway.remove("order");
+    let drained = async || connector.output().contains("topic=returns").then_some(());
+    until("the change is said", drained).await;
+    let idle = async || {
+        let (_, text) = connector.get("/metrics").await;
+        let line = "openfaas_delivery_ready{function=\"order\",topic=\"returns\"} 0";
+        text.contains(line).then_some(())
+    };
+    until("it is drained", idle).await;
+    scene.publish("returns", "three").await;
+    assert_eq!(connector.get("/_/ready").await.0, 200);
+    assert_eq!(scene.gateway.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn a_wildcard_reaches_whoever_asks_for_it() {
+    let scene = Scene::new(&["orders.>"]).await;
+    scene.gateway.deploy("all", &[("topic", "orders.*")]);
+    scene.gateway.deploy("one", &[("topic", "orders.new")]);
+    let _connector = scene.connector(&[]).await;
+    scene.publish("orders.new", "a").await;
+    scene.publish("orders.old", "b").await;
+    let mut paths: Vec<_> = scene.gateway.until_called(3).await;
+    paths.sort_by(|one, other| (&one.path, &one.body).cmp(&(&other.path, &other.body)));
+    let seen: Vec<_> = paths
+        .iter()
+        .map(|call| (call.path.as_str(), &call.body[..]))
+        .collect();
+    let all = "/function/all.openfaas-fn/";
+    let one = "/function/one.openfaas-fn/";
+    assert_eq!(seen, [(all, &b"a"[..]), (all, b"b"), (one, b"a")]);
+}
+
+#[tokio::test]
+async fn the_last_good_list_stays_while_the_gateway_gives_none() {
+    let scene = Scene::new(&["orders"]).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    let connector = scene.connector(&[]).await;
+    scene.publish("orders", "one").await;
+    scene.gateway.until_called(1).await;
+    scene.gateway.break_list(true);
+    let failed = async || {
+        connector
+            .output()
+            .contains("the functions cannot be listed")
+            .then_some(())
+    };
+    until("the failure is said", failed).await;
+    scene.publish("orders", "two").await;
+    scene.gateway.until_called(2).await;
+    assert_eq!(connector.get("/_/ready").await, (200, "OK\n".to_owned()));
+    let said = connector.output().matches("cannot be listed").count();
+    assert_eq!(said, 1, "{}", connector.output());
+}
+
+#[tokio::test]
+async fn a_function_wired_wrong_keeps_no_other_back() {
+    let scene = Scene::new(&["orders"]).await;
+    scene
+        .gateway
+        .deploy("bad", &[("topic", "orders"), ("events.window", "many")]);
+    scene.gateway.deploy("good", &[("topic", "orders")]);
+    let connector = scene.connector(&[]).await;
+    scene.publish("orders", "one").await;
+    let calls = scene.gateway.until_called(1).await;
+    assert_eq!(calls[0].path, "/function/good.openfaas-fn/");
+    let said = async || {
+        connector
+            .output()
+            .contains("bad.openfaas-fn gets no events")
+            .then_some(())
+    };
+    until("what is wrong is said", said).await;
+}
+
+#[tokio::test]
+async fn a_topic_without_a_stream_is_said_with_the_command_that_makes_one() {
+    let scene = Scene::new(&[]).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    let connector = scene.connector(&[]).await;
+    let reason = async || {
+        let (status, body) = connector.get("/_/ready").await;
+        (status == 503 && body.contains("nats stream add")).then_some(body)
+    };
+    let reason = until("not ready", reason).await;
+    assert!(reason.starts_with("order on orders:"), "{reason}");
+    assert_eq!(connector.get("/_/health").await.0, 200);
+}
