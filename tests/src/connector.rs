@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::runner::{self, PATIENCE};
-use crate::tools::{repository, run};
+use crate::tools::built;
 
 /// A running connector.
 #[derive(Debug)]
@@ -62,19 +62,7 @@ pub struct Call {
 
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .current_dir(repository())
-            .args(["build", "--package", "openfaas-connector"])
-            .arg("--message-format=json");
-        let messages = run(&mut cargo);
-        let programs = messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-        programs.last().expect("cargo names the program")
-    })
+    PROGRAM.get_or_init(|| built("openfaas-connector"))
 }
 
 impl Connector {

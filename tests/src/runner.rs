@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::tools::{repository, run};
+use crate::tools::built;
 
 /// How long a test waits for something that has to come.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,23 +40,7 @@ pub struct Runner {
 /// The program `openfaas-local`, built at the first call.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(repository()).args([
-            "build",
-            "--package",
-            "openfaas-local",
-            "--message-format=json",
-        ]);
-        let messages = run(&mut cargo);
-        let programs = messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let program = programs
-            .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .next_back();
-        program.expect("cargo names the program")
-    })
+    PROGRAM.get_or_init(|| built("openfaas-local"))
 }
 
 /// A port that nobody listens on now, and that the system gives to nobody who asks for any: below 32768.

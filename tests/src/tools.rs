@@ -35,6 +35,25 @@ pub fn needed(program: &str, test: &str) -> Option<PathBuf> {
     found
 }
 
+/// The program of a crate of this repository, built first where it is not.
+///
+/// # Panics
+/// Where it cannot be built.
+pub fn built(package: &str) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .current_dir(repository())
+        .args(["build", "--package", package, "--message-format=json"]);
+    let messages = run(&mut cargo);
+    let programs = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    programs
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .next_back()
+        .expect("cargo names the program")
+}
+
 /// Runs a command to its end with `input` as its standard input.
 ///
 /// # Panics
