@@ -29,7 +29,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use openfaas_cloudevents::{Event, FromData, IntoData, http::encode_batch, http::encode_binary};
+use openfaas_cloudevents::{Event, FromData, IntoData, http::encode, http::encode_batch};
 use openfaas_telemetry::{Telemetry, logs::Logs};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -212,9 +212,9 @@ impl Drop for Running {
 // === impl IntoRequest ===
 
 impl<T: IntoData> IntoRequest for Event<T> {
-    /// A POST in binary mode. What it lacks of id and source is added.
+    /// A POST as a delivery engine sends it. What it lacks of id and source is added.
     fn into_request(self) -> http::Request<Body> {
-        let (headers, body) = encode_binary(&complete(self)).expect("an event that can be sent");
+        let (headers, body) = encode(&complete(self)).expect("an event that can be sent");
         let mut request = post(Body::from(body));
         *request.headers_mut() = headers;
         request

@@ -20,7 +20,7 @@ pub enum Error {
     /// Something is named as no attribute may be named.
     #[error("`{0}` is no attribute name: one is made of a-z and 0-9 alone, and is not `data`")]
     Name(String),
-    /// One attribute, or the data, is there twice.
+    /// One attribute, the data, or the content type, is there twice.
     #[error("`{0}` is there more than once")]
     Duplicate(String),
     /// `datacontenttype` is a header of its own, where only `Content-Type` may carry it.

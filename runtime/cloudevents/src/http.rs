@@ -11,6 +11,10 @@ use crate::error::Problem;
 use crate::mode::Mode;
 use crate::{AttributeValue, Data, Error, Event, Limits, json, name, percent};
 
+/// Most attributes that [`encode`] writes as headers. Servers take a limited number of header lines (hyper's 100), and
+/// senders, gateways and meshes add theirs.
+const MOST_HEADERS: usize = 64;
+
 const SPEC_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
 
 /// What a message turned out to be.
@@ -29,10 +33,12 @@ pub enum Message {
 /// # Errors
 /// When a message calls itself a CloudEvent and is none, or is over a limit.
 pub fn decode(headers: &HeaderMap, body: Bytes, limits: &Limits) -> Result<Message, Error> {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .map(HeaderValue::to_str)
-        .transpose();
+    let mut content_types = headers.get_all(CONTENT_TYPE).iter();
+    let content_type = content_types.next();
+    if content_types.any(|another| Some(another) != content_type) {
+        return Err(Error::duplicate(CONTENT_TYPE.as_str()));
+    }
+    let content_type = content_type.map(HeaderValue::to_str).transpose();
     match Mode::of(content_type.as_ref().ok().copied().flatten())? {
         Mode::Structured => json::decode_within(body, limits).map(Message::Event),
         Mode::Batch => json::decode_batch_within(body, limits).map(Message::Batch),
@@ -42,6 +48,18 @@ pub fn decode(headers: &HeaderMap, body: Bytes, limits: &Limits) -> Result<Messa
                 .map_err(|_| Error::attribute("datacontenttype", Problem::MediaType))?;
             decode_binary(headers, content_type, body, limits).map(Message::Event)
         }
+    }
+}
+
+/// Writes a message that any server takes: in binary mode, or structured if the event has more than 64 attributes.
+///
+/// # Errors
+/// When the event is not valid, such as without an id.
+pub fn encode(event: &Event) -> Result<(HeaderMap, Bytes), Error> {
+    if event.attributes.len() > MOST_HEADERS {
+        encode_structured(event)
+    } else {
+        encode_binary(event)
     }
 }
 

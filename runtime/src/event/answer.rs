@@ -5,7 +5,7 @@ use http::{
     HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
-use openfaas_cloudevents::{Event, http::encode_batch, http::encode_binary};
+use openfaas_cloudevents::{Event, http::encode, http::encode_batch};
 use openfaas_delivery::{
     answer::{BACK_OFF, WAIT},
     batch::BatchAnswer,
@@ -19,11 +19,11 @@ const REASON: usize = 2048;
 /// With it a retry names no time.
 const DELIVERY_WAIT: HeaderName = HeaderName::from_static(WAIT);
 
-/// 204 without replies, 200 with: one in binary mode, several as a batch.
+/// 204 without replies, 200 with: one alone, several as a batch.
 pub(super) fn replied(replies: &[Event]) -> Response<Body> {
     let encoded = match replies {
         [] => return status(StatusCode::NO_CONTENT, Body::empty()),
-        [reply] => encode_binary(reply),
+        [reply] => encode(reply),
         replies => encode_batch(replies),
     };
     match encoded {

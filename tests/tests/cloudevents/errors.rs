@@ -47,6 +47,13 @@ fn errors_name_the_attribute_and_hide_its_value() {
             sentence
         );
     }
+    for number in ["1.0", "1"] {
+        let versioned = with_members("").replace(r#""1.0""#, number);
+        assert_eq!(
+            from_json(&versioned).unwrap_err().to_string(),
+            "attribute `specversion` is not a string"
+        );
+    }
     let versioned = with_members("").replace("1.0", SECRET);
     assert_eq!(
         from_json(&versioned).unwrap_err().to_string(),

@@ -1,7 +1,7 @@
 //! HTTP binding, section 3.1: binary mode.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use openfaas_cloudevents::http::{Message, decode, encode_binary};
 use openfaas_cloudevents::{AttributeValue, Data, Error, Event, Limits, Problem};
 
@@ -173,6 +173,18 @@ fn an_empty_body_is_no_data_and_no_data_is_an_empty_body() {
     let (headers, body) = encode_binary(&event).unwrap();
     assert!(body.is_empty());
     assert_eq!(headers[CONTENT_TYPE], "application/json");
+}
+
+#[test]
+fn two_content_types_are_one_or_an_error() {
+    let mut headers = minimal_and(&[("content-type", "text/plain")]);
+    headers.append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    assert_eq!(event(&headers, "x").datacontenttype(), Some("text/plain"));
+    headers.append(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    assert_eq!(
+        refusal(&headers, "x"),
+        Error::Duplicate("content-type".into())
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::member::Member;
 use crate::attribute::Attribute;
+use crate::error::Problem;
 use crate::{Data, Error, Event, Limits, MediaType, name};
 
 /// Reads one event out of `body`.
@@ -147,6 +148,10 @@ impl<'l> Envelope<'_, 'l> {
             Member::Null => return Err(Error::name(name)),
             Member::Value(value) => value,
             Member::Text(text) => text.into(),
+            // What has to be a string is no better as a whole number.
+            Member::Not(Problem::Integer) if name::rule(name) != name::Rule::Any => {
+                return Err(Error::attribute(name, Problem::NotText));
+            }
             Member::Not(problem) => return Err(Error::attribute(name, problem)),
         };
         let attribute = Attribute::read(name, value)?;

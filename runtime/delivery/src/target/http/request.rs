@@ -61,7 +61,7 @@ pub(super) fn unwritable(error: &Error) -> Answer {
 
 fn payload(call: &Call) -> Result<(HeaderMap, Bytes), Error> {
     match (&call.payload, call.format) {
-        (Payload::One(event), Format::Binary) => binding::encode_binary(event),
+        (Payload::One(event), Format::Binary) => binding::encode(event),
         (Payload::One(event), Format::Structured) => binding::encode_structured(event),
         (Payload::Batch(events), _) => {
             let mut body = BytesMut::from(&b"["[..]);
