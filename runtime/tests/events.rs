@@ -206,6 +206,42 @@ async fn a_chain_that_is_too_long_ends_as_a_rejection() {
 }
 
 #[tokio::test]
+async fn events_max_hops_says_how_long_a_chain_may_be() {
+    for (limit, hops, status) in [
+        ("100", 32, StatusCode::OK),
+        ("100", 99, StatusCode::OK),
+        ("100", 100, StatusCode::UNPROCESSABLE_ENTITY),
+        ("2", 2, StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let echo = async |event: Event<Value>| Event::new("again", event.into_data());
+        let function = Function::event(echo).config(config(&[("events_max_hops", limit)]));
+        let reply = testing::call(function, order(1).with_extension("hopcount", hops)).await;
+        assert_eq!(
+            reply.status(),
+            status,
+            "{hops} of {limit}: {}",
+            reply.text()
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_media_types_that_differ_are_refused() {
+    for (second, status) in [
+        ("text/plain", StatusCode::NO_CONTENT),
+        ("application/cloudevents+json", StatusCode::BAD_REQUEST),
+    ] {
+        let request = Request::post("/")
+            .header("content-type", "text/plain")
+            .header("content-type", second)
+            .body("hello")
+            .unwrap();
+        let reply = testing::call(Function::event(async |_: Event<Data>| ()), request).await;
+        assert_eq!(reply.status(), status, "{second}: {}", reply.text());
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_cloudevent_is_wrapped_and_its_body_kept() {
     let echo = async |event: Event<Data>, context: Context| {
         assert_eq!(event.ty(), "openfaas.invocation");

@@ -187,6 +187,28 @@ async fn past_the_hop_limit_and_past_the_deadline_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn events_max_hops_says_how_long_a_chain_of_calls_may_be() {
+    let (_echo, url) = gateway().await;
+    let again = async |gateway: Gateway| match gateway.call("again").send().await {
+        Err(GatewayError::TooManyHops { hops, limit, .. }) => format!("{hops} of {limit}"),
+        reply => reply.unwrap().json::<Value>().unwrap()["headers"]["x-hop-count"].to_string(),
+    };
+    let config = Config::from_lookup(|key| match key {
+        "gateway_url" => Some(url.clone()),
+        "events_max_hops" => Some("100".to_owned()),
+        _ => None,
+    });
+    let running = testing::start(Function::http(again).config(config.unwrap())).await;
+    for (hops, answer) in [("32", "\"33\""), ("99", "\"100\""), ("100", "101 of 100")] {
+        let request = openfaas_runtime::axum::http::Request::get("/")
+            .header("x-hop-count", hops)
+            .body("")
+            .unwrap();
+        assert_eq!(running.call(request).await.text(), answer);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_takes_longer_than_the_callers_deadline_is_not_waited_for() {
     let slow = testing::start(Function::http(async || std::future::pending::<()>().await)).await;
     let url = format!("http://{}", slow.address());

@@ -5,6 +5,7 @@ mod parse;
 use std::{path::PathBuf, time::Duration};
 
 use http::Uri;
+use openfaas_delivery::reply::HOP_LIMIT;
 use openfaas_telemetry::logs::LogConfig;
 
 use crate::gateway::Roots;
@@ -70,6 +71,8 @@ pub struct Config {
     pub(crate) gateway_roots: Roots,
     /// `max_reply`: the longest answer, in bytes, that [`Gateway`](crate::Gateway) reads; `None`: no limit.
     pub max_reply: Option<usize>,
+    /// `events_max_hops`: how many functions may call one another, or pass an event on, in one chain.
+    pub max_hops: u32,
     /// `OTEL_*`: what is traced and where it goes.
     pub telemetry: openfaas_telemetry::Config,
     /// `log_format`, `RUST_LOG`, …: what is logged, and how.
@@ -199,6 +202,11 @@ impl Config {
             max_reply: Some(env.bytes("max_reply")?.unwrap_or(MAX_REPLY))
                 .filter(|&limit| limit > 0)
                 .and_then(|limit| usize::try_from(limit).ok()),
+            max_hops: env
+                .read("events_max_hops", "a whole number from 1 to 1000", |hops| {
+                    hops.parse().ok().filter(|hops| (1..=1000).contains(hops))
+                })?
+                .unwrap_or(HOP_LIMIT),
         })
     }
 

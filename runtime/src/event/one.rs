@@ -1,7 +1,7 @@
 //! One event, alone or of a batch: its span, its context, its replies.
 
 use openfaas_cloudevents::Event;
-use openfaas_delivery::reply::{Cause, HOP_LIMIT, check, stamp};
+use openfaas_delivery::reply::{Cause, check, stamp};
 use openfaas_telemetry::{CallId, EventFacts, Scope, Span, TraceContext};
 
 use super::{Outcome, endpoint::Surroundings};
@@ -43,7 +43,8 @@ async fn run(around: &Surroundings<'_>, event: Event, span: &Span) -> Outcome {
     };
     let replies = scope.run(call.scope(handling)).await?;
     let replies = stamp(replies, &cause, &shared.name, span.outgoing());
-    check(&replies, &cause, HOP_LIMIT).map_err(|error| Failure::reject(error.to_string()))?;
+    check(&replies, &cause, shared.gateway.max_hops())
+        .map_err(|error| Failure::reject(error.to_string()))?;
     Ok(replies)
 }
 

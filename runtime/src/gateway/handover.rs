@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use openfaas_cloudevents::Event;
 use openfaas_delivery::{
     duration,
-    reply::{HOP_LIMIT, ReplyError, check, stamp},
+    reply::{ReplyError, check, stamp},
     wrap::function_source,
 };
 use openfaas_telemetry::{CallId, Span};
@@ -26,6 +26,8 @@ pub(super) struct Handover<'a> {
     caller: Option<&'a Context>,
     /// How many functions will have called one another.
     hops: u32,
+    /// How many may.
+    max_hops: u32,
     /// How long to wait; `None`: nobody said.
     pub(super) wait: Option<Duration>,
     /// Nobody waits for the function itself.
@@ -41,13 +43,14 @@ impl<'a> Handover<'a> {
         caller: Option<&'a Context>,
         timeout: Option<Duration>,
         queued: bool,
+        max_hops: u32,
     ) -> Result<Handover<'a>, GatewayError> {
         let hops = caller.map_or(0, Context::hops) + 1;
-        if hops > HOP_LIMIT {
+        if hops > max_hops {
             return Err(GatewayError::TooManyHops {
                 function: function.to_owned(),
                 hops,
-                limit: HOP_LIMIT,
+                limit: max_hops,
             });
         }
         let left = caller.and_then(Context::remaining);
@@ -65,6 +68,7 @@ impl<'a> Handover<'a> {
             function,
             caller,
             hops,
+            max_hops,
             wait,
             queued,
         })
@@ -103,7 +107,7 @@ impl<'a> Handover<'a> {
             return Ok(event);
         };
         let stamped = stamp(vec![event], cause, caller.function(), span.outgoing());
-        check(&stamped, cause, HOP_LIMIT).map_err(|error| match error {
+        check(&stamped, cause, self.max_hops).map_err(|error| match error {
             ReplyError::TooManyHops { hops, limit } => GatewayError::TooManyHops {
                 function: self.function.to_owned(),
                 hops,

@@ -28,7 +28,7 @@ use connector::Connector;
 /// Calls other functions through the OpenFaaS gateway.
 ///
 /// A call made while a function handles one of its own carries the trace, the call id, what is left of the deadline (as
-/// `X-Timeout`) and how many functions have called one another so far; past 32 of them it is refused. An answer is read
+/// `X-Timeout`) and how many functions have called one another so far; past `events_max_hops` of them, 32 by default, it is refused. An answer is read
 /// whole, up to `max_reply`, 10 MiB by default.
 ///
 /// ```no_run
@@ -55,15 +55,22 @@ struct Inner {
     client: Client<Connector, Full<Bytes>>,
     /// The longest answer, in bytes; `None`: no limit.
     max_reply: Option<usize>,
+    /// How many functions may call one another.
+    max_hops: u32,
 }
 
 // === impl Gateway ===
 
 impl Gateway {
     /// The gateway that `gateway_url` names; `http://gateway.openfaas:8080` where it names none, or none that is right.
-    /// `max_reply` and `SSL_CERT_FILE` count too.
+    /// `max_reply`, `events_max_hops` and `SSL_CERT_FILE` count too.
     pub fn from_env() -> Gateway {
-        let keys = ["gateway_url", "max_reply", "SSL_CERT_FILE"];
+        let keys = [
+            "gateway_url",
+            "max_reply",
+            "events_max_hops",
+            "SSL_CERT_FILE",
+        ];
         let lookup = |key: &str| keys.contains(&key).then(|| std::env::var(key).ok())?;
         Gateway::new(&Config::from_lookup(lookup).unwrap_or_default())
     }
@@ -85,6 +92,7 @@ impl Gateway {
                 url: config.gateway_url.clone(),
                 client,
                 max_reply: config.max_reply,
+                max_hops: config.max_hops,
             }),
             within: None,
         }
@@ -98,6 +106,11 @@ impl Gateway {
     /// Where it is.
     pub fn url(&self) -> &Uri {
         &self.inner.url
+    }
+
+    /// How many functions may call one another.
+    pub(crate) fn max_hops(&self) -> u32 {
+        self.inner.max_hops
     }
 
     /// The same gateway for calls made within this call.

@@ -6,7 +6,7 @@ use http::{
     header::{CONTENT_TYPE, USER_AGENT},
 };
 use http_body_util::{Full, LengthLimitError};
-use openfaas_cloudevents::{Event, IntoData, http::encode_binary};
+use openfaas_cloudevents::{Event, IntoData, http::encode};
 use openfaas_telemetry::{ClientCall, Scope, Span, Telemetry};
 use serde::Serialize;
 
@@ -141,7 +141,13 @@ impl Request {
     /// Dropped before the answer, the function called sees its caller leave.
     pub async fn send(self) -> Result<Reply, GatewayError> {
         let caller = self.gateway.caller();
-        let handover = Handover::new(&self.function, caller.as_ref(), self.timeout, self.queued)?;
+        let handover = Handover::new(
+            &self.function,
+            caller.as_ref(),
+            self.timeout,
+            self.queued,
+            self.gateway.max_hops(),
+        )?;
         let uri = self.uri()?;
         let mut span = {
             let telemetry = caller
@@ -220,7 +226,7 @@ impl Request {
             Payload::Event(event) => {
                 let event = handover.identify(Event::clone(event), span)?;
                 let (attributes, body) =
-                    encode_binary(&event).map_err(|error| self.unencodable(error.into()))?;
+                    encode(&event).map_err(|error| self.unencodable(error.into()))?;
                 headers.extend(attributes);
                 body
             }

@@ -42,6 +42,7 @@ fn a_bad_value_is_named_with_its_key_and_what_would_be_right() {
         ),
         ("suppress_lock", "maybe", "true or false"),
         ("log_callid", "x", "true or false"),
+        ("events_max_hops", "0", "a whole number from 1 to 1000"),
         ("ready_path", "ready", "a path that begins with /"),
         ("gateway_url", "gateway:8080", "an http://"),
         ("listen_address", "localhost", "an IP address"),
