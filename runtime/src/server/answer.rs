@@ -31,9 +31,17 @@ pub(crate) fn internal(status: StatusCode) -> Response<Body> {
     marked(empty(status))
 }
 
-/// 400: a request that two readers could understand differently, or none at all.
-pub(crate) fn malformed(reason: &'static str) -> Response<Body> {
-    refused(StatusCode::BAD_REQUEST, reason)
+/// 400: a request that does not say, once, whom it is for.
+pub(crate) fn no_host() -> Response<Body> {
+    refused(StatusCode::BAD_REQUEST, "a request has one Host header\n")
+}
+
+/// 501: a body that is written as nobody here reads it.
+pub(crate) fn unknown_encoding() -> Response<Body> {
+    refused(
+        StatusCode::NOT_IMPLEMENTED,
+        "the one Transfer-Encoding here is chunked, and once\n",
+    )
 }
 
 /// 413: a body longer than `max_body`.

@@ -11,14 +11,14 @@ use axum::{
     extract::{MatchedPath, Request},
 };
 use http::{
-    HeaderValue, Method, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{CONNECTION, CONTENT_TYPE},
 };
 use openfaas_telemetry::Scope;
 use tokio::time::{Sleep, sleep_until};
 
 use super::{
-    answer,
+    Server, answer,
     answer_body::AnswerBody,
     connection::Link,
     limit::Place,
@@ -35,6 +35,8 @@ pub(crate) struct Calling {
     work: Work,
     record: Option<Box<Record>>,
     link: Arc<Link>,
+    /// Whose answer this is where it is no call's.
+    aside: Option<Arc<Server>>,
     /// Armed as soon as the handler has something to wait for.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -66,11 +68,23 @@ enum Step {
 // === impl Calling ===
 
 impl Calling {
-    pub(crate) fn new(work: Work, record: Option<Box<Record>>, link: Arc<Link>) -> Calling {
+    pub(crate) fn new(work: Work, record: Box<Record>, link: Arc<Link>) -> Calling {
         Calling {
             work,
-            record,
+            record: Some(record),
             link,
+            aside: None,
+            timer: None,
+        }
+    }
+
+    /// What is no call: neither counted nor limited.
+    pub(crate) fn aside(work: Work, server: Arc<Server>, link: Arc<Link>) -> Calling {
+        Calling {
+            work,
+            record: None,
+            link,
+            aside: Some(server),
             timer: None,
         }
     }
@@ -93,7 +107,7 @@ impl Future for Calling {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let response = match this.work.step(&mut this.record, cx) {
+        let mut response = match this.work.step(&mut this.record, cx) {
             Step::Answer(response) => response,
             Step::Panic => panicked(this.record.as_deref_mut()),
             Step::Pending => {
@@ -111,7 +125,12 @@ impl Future for Calling {
         let link = this.link.clone();
         Poll::Ready(Ok(match this.record.take() {
             Some(record) => finish(record, response, link),
-            None => response.map(|body| AnswerBody::uncounted(body, link)),
+            None => {
+                if let Some(server) = &this.aside {
+                    close_if_leaving(server, response.headers_mut());
+                }
+                response.map(|body| AnswerBody::uncounted(body, link))
+            }
         }))
     }
 }
@@ -199,7 +218,7 @@ fn finish(
     response: Response<Body>,
     link: Arc<Link>,
 ) -> Response<AnswerBody> {
-    let response = match link.take_body_fault() {
+    let response = match link.body_fault() {
         None => response,
         Some(fault) => {
             record.end = End::Refused;
@@ -217,10 +236,7 @@ fn finish(
     let took = record.answered_now() - record.started;
     head.headers
         .insert(answer::X_DURATION_SECONDS, answer::seconds(took));
-    if record.server.lifecycle.is_leaving() {
-        head.headers
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-    }
+    close_if_leaving(&record.server, &mut head.headers);
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         record.end = End::Answered;
         link.upgrade(record);
@@ -236,6 +252,13 @@ fn finish(
     }
     let whole = whole || record.line.method == Method::HEAD;
     Response::from_parts(head, AnswerBody::new(body, record, link, whole))
+}
+
+/// While the function is leaving, each answer is the last of its connection.
+fn close_if_leaving(server: &Server, headers: &mut HeaderMap) {
+    if server.lifecycle.is_leaving() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 /// 504, empty, as of-watchdog answers it.

@@ -6,7 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -28,10 +28,12 @@ const MAX_HEAD: usize = 1 << 20;
 pub(crate) struct Link {
     /// The call that took the connection over by an upgrade: it is over when the socket is closed.
     upgraded: Mutex<Option<Box<Record>>>,
-    /// What went wrong with the body of the request at hand.
-    body_fault: Mutex<Option<BodyFault>>,
-    /// Whether there is a fault to look at.
-    has_fault: AtomicBool,
+    /// How many requests there have been: the number of the one at hand.
+    requests: AtomicU64,
+    /// The number of the request whose body was too long; 0: none.
+    too_long: AtomicU64,
+    /// The number of the request whose body was too slow; 0: none.
+    too_slow: AtomicU64,
     /// When the connection was made.
     began: Instant,
     /// How long a request's head may take, from the connection's start or the end of the last answer.
@@ -97,8 +99,9 @@ impl Link {
     pub(crate) fn new(head_limit: Option<Duration>) -> Link {
         let link = Link {
             upgraded: Mutex::new(None),
-            body_fault: Mutex::new(None),
-            has_fault: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+            too_long: AtomicU64::new(0),
+            too_slow: AtomicU64::new(0),
             began: Instant::now(),
             head_limit,
             head_due: AtomicU64::new(0),
@@ -112,23 +115,28 @@ impl Link {
         *self.upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
     }
 
-    pub(crate) fn set_body_fault(&self, fault: BodyFault) {
-        *self
-            .body_fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(fault);
-        self.has_fault.store(true, Ordering::Release);
+    /// The number of the request at hand.
+    pub(crate) fn request(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn take_body_fault(&self) -> Option<BodyFault> {
-        if !self.has_fault.load(Ordering::Acquire) {
-            return None;
+    /// The body of this request is one that the function does not take. It may be learned after the answer began, and even
+    /// after the next request's head came.
+    pub(crate) fn set_body_fault(&self, request: u64, fault: BodyFault) {
+        let at = match fault {
+            BodyFault::TooLong => &self.too_long,
+            BodyFault::TooSlow => &self.too_slow,
+        };
+        at.fetch_max(request, Ordering::Release);
+    }
+
+    /// What went wrong with the body of the request at hand.
+    pub(crate) fn body_fault(&self) -> Option<BodyFault> {
+        let request = self.request();
+        if self.too_long.load(Ordering::Acquire) == request {
+            return Some(BodyFault::TooLong);
         }
-        self.has_fault.store(false, Ordering::Release);
-        self.body_fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        (self.too_slow.load(Ordering::Acquire) == request).then_some(BodyFault::TooSlow)
     }
 
     /// From then on a head is waited for. Hyper's own timer for it would go over the connection once more after each answer.
@@ -142,6 +150,8 @@ impl Link {
     /// It is here.
     pub(crate) fn head_came(&self) {
         self.head_due.store(0, Ordering::Relaxed);
+        // Only the connection's own task writes it.
+        self.requests.store(self.request() + 1, Ordering::Relaxed);
     }
 
     fn head_due(&self) -> Option<Instant> {
@@ -248,5 +258,26 @@ impl Write for Io {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_a_body_is_that_of_its_own_request() {
+        let link = Link::new(None);
+        link.head_came();
+        let first = link.request();
+        assert_eq!(link.body_fault(), None);
+        link.set_body_fault(first, BodyFault::TooLong);
+        assert_eq!(link.body_fault(), Some(BodyFault::TooLong));
+        link.head_came();
+        assert_eq!(link.body_fault(), None);
+        link.set_body_fault(first, BodyFault::TooSlow);
+        assert_eq!(link.body_fault(), None, "learned late");
+        link.set_body_fault(link.request(), BodyFault::TooSlow);
+        assert_eq!(link.body_fault(), Some(BodyFault::TooSlow));
     }
 }

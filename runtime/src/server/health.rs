@@ -38,15 +38,18 @@ pub(crate) fn ready(server: &Arc<Server>, request: Request<Body>) -> Work {
     if let Some(path) = &server.ready_path {
         let mut request = request;
         *request.uri_mut() = path.clone();
-        let answering = service.0.call(request);
-        return Work::Aside(Box::pin(within(server.exec_limit, answering)));
+        let service = service.clone();
+        return Work::Aside(Box::pin(within(server.exec_limit, async move {
+            service.0.call(request).await
+        })));
     }
     match &server.ready {
         None => Work::answer(answer::empty(StatusCode::OK)),
         Some(check) => {
-            let checking = check();
+            // Called where a panic in it is caught.
+            let check = check.clone();
             Work::Aside(Box::pin(within(server.exec_limit, async move {
-                checked(checking.await)
+                checked(check().await)
             })))
         }
     }

@@ -27,6 +27,8 @@ pin_project! {
         timer: Option<Sleep>,
         // Where the server learns what went wrong.
         link: Arc<Link>,
+        // Which of its requests this belongs to.
+        request: u64,
     }
 }
 
@@ -63,6 +65,7 @@ impl RequestBody {
             left: limit.unwrap_or(u64::MAX),
             deadline,
             timer: None,
+            request: link.request(),
             link,
         }
     }
@@ -83,7 +86,7 @@ impl Body for RequestBody {
                 match this.left.checked_sub(length) {
                     Some(left) => *this.left = left,
                     None => {
-                        this.link.set_body_fault(BodyFault::TooLong);
+                        this.link.set_body_fault(*this.request, BodyFault::TooLong);
                         return Poll::Ready(Some(Err(Box::new(TooLong))));
                     }
                 }
@@ -97,7 +100,7 @@ impl Body for RequestBody {
                 if let Some(timer) = this.timer.as_mut().as_pin_mut() {
                     ready!(timer.poll(cx));
                 }
-                this.link.set_body_fault(BodyFault::TooSlow);
+                this.link.set_body_fault(*this.request, BodyFault::TooSlow);
                 Poll::Ready(Some(Err(Box::new(TooSlow))))
             }
         }

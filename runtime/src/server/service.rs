@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{body::Body, extract::DefaultBodyLimit};
 use http::{
     HeaderMap, HeaderValue, Request, Response, Version,
-    header::{HOST, USER_AGENT},
+    header::{HOST, TRANSFER_ENCODING, USER_AGENT},
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -40,6 +40,15 @@ struct Noted<'a> {
     hosts: usize,
 }
 
+/// What makes a request one that two readers could understand differently.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// There is not exactly one host.
+    Host,
+    /// Its transfer encoding is not `chunked` alone.
+    Encoding,
+}
+
 const PROBE: &[u8] = b"kube-probe";
 
 // === impl CallService ===
@@ -49,21 +58,17 @@ impl CallService {
         CallService { server, link }
     }
 
-    fn calling(&self, work: Work, record: Option<Box<Record>>) -> Calling {
-        Calling::new(work, record, self.link.clone())
+    /// What is no call of the function.
+    fn aside(&self, work: Work) -> Calling {
+        Calling::aside(work, self.server.clone(), self.link.clone())
     }
 
     /// Takes the call in: a place, and the handler.
-    fn admit(
-        &self,
-        record: &mut Record,
-        request: Request<Incoming>,
-        noted_fault: Option<&'static str>,
-    ) -> Work {
+    fn admit(&self, record: &mut Record, request: Request<Incoming>, fault: Option<Fault>) -> Work {
         let server = &self.server;
-        if let Some(reason) = noted_fault {
+        if let Some(fault) = fault {
             record.end = End::Refused;
-            return Work::answer(answer::malformed(reason));
+            return fault.answer();
         }
         let limit = server.body_limit;
         if limit.is_some_and(|limit| request.body().size_hint().lower() > limit) {
@@ -129,12 +134,15 @@ impl hyper::service::Service<Request<Incoming>> for CallService {
     fn call(&self, request: Request<Incoming>) -> Calling {
         let server = &self.server;
         self.link.head_came();
-        match request.uri().path() {
-            "/_/health" => {
-                return self.calling(Work::answer(health::health(server, request.method())), None);
+        let noted = Noted::of(request.headers());
+        let fault = noted.fault(&request);
+        match (request.uri().path(), fault) {
+            ("/_/health" | "/_/ready", Some(fault)) => return self.aside(fault.answer()),
+            ("/_/health", None) => {
+                return self.aside(Work::answer(health::health(server, request.method())));
             }
-            "/_/ready" => {
-                return self.calling(health::ready(server, request.map(|_| Body::empty())), None);
+            ("/_/ready", None) => {
+                return self.aside(health::ready(server, request.map(|_| Body::empty())));
             }
             _ => {}
         }
@@ -142,8 +150,6 @@ impl hyper::service::Service<Request<Incoming>> for CallService {
         let telemetry = &server.shared.telemetry;
         telemetry.metrics().http().started();
         server.lifecycle.call_begins();
-        let noted = Noted::of(request.headers());
-        let fault = noted.fault(request.version());
         let limit = noted
             .timeout(server.exec_limit)
             .unwrap_or(server.exec_limit);
@@ -169,7 +175,7 @@ impl hyper::service::Service<Request<Incoming>> for CallService {
         ));
         record.quiet = quiet;
         let work = self.admit(&mut record, request, fault);
-        self.calling(work, Some(record))
+        Calling::new(work, record, self.link.clone())
     }
 }
 
@@ -193,12 +199,13 @@ impl<'a> Noted<'a> {
         noted
     }
 
-    /// What makes the request one that two readers could understand differently.
-    fn fault(&self, version: Version) -> Option<&'static str> {
-        if self.hosts > 1 || (self.hosts == 0 && version == Version::HTTP_11) {
-            return Some("a request has one Host header\n");
+    fn fault(&self, request: &Request<Incoming>) -> Option<Fault> {
+        if self.hosts > 1 || (self.hosts == 0 && request.version() == Version::HTTP_11) {
+            return Some(Fault::Host);
         }
-        None
+        // A body of a known length has no encoding.
+        let chunked = request.body().size_hint().exact().is_none();
+        (chunked && !is_chunked_once(request.headers())).then_some(Fault::Encoding)
     }
 
     /// `X-Timeout`, a Go duration that shortens the limit; anything else is ignored, nought and less above all.
@@ -209,6 +216,24 @@ impl<'a> Noted<'a> {
         }
         duration::parse(text).filter(|asked| !asked.is_zero() && *asked < limit)
     }
+}
+
+// === impl Fault ===
+
+impl Fault {
+    fn answer(self) -> Work {
+        Work::answer(match self {
+            Fault::Host => answer::no_host(),
+            Fault::Encoding => answer::unknown_encoding(),
+        })
+    }
+}
+
+fn is_chunked_once(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    let first = encodings.next();
+    first.is_some_and(|first| first.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        && encodings.next().is_none()
 }
 
 fn text(value: &HeaderValue) -> Option<&str> {

@@ -73,6 +73,18 @@ async fn a_drain_serves_on_closes_each_connection_finishes_what_runs_and_runs_th
         answer.ends_with("new") && answer.contains("connection: close"),
         "{answer}"
     );
+    for (line, status) in [
+        ("GET /_/health HTTP/1.1", "503"),
+        ("HEAD /_/health HTTP/1.1", "405"),
+        ("GET /_/ready HTTP/1.1", "503"),
+    ] {
+        let answer = soon("an answer and its end", exchange(address, line)).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}"))
+                && answer.contains("connection: close"),
+            "{line}: {answer}"
+        );
+    }
     eventually("the socket is closed", async || {
         TcpStream::connect(address).await.is_err()
     })

@@ -101,6 +101,21 @@ async fn ready_asks_the_check_or_the_ready_path() {
 }
 
 #[tokio::test]
+async fn a_readiness_check_that_panics_is_500_and_the_function_lives_on() {
+    let at_once = || -> std::future::Ready<Result<(), BoxError>> { panic!("as planned") };
+    let later = async || -> Result<(), BoxError> { panic!("as planned") };
+    for function in [
+        Function::http(async || "well").ready(at_once),
+        Function::http(async || "well").ready(later),
+    ] {
+        let running = testing::start(function).await;
+        let ready = running.get("/_/ready").await;
+        assert_eq!(ready.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(running.get("/").await.text(), "well");
+    }
+}
+
+#[tokio::test]
 async fn until_the_initialiser_is_done_health_waits_a_grace_ready_waits_longer_and_calls_wait_too()
 {
     let go = Arc::new(Notify::new());

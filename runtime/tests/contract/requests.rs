@@ -146,6 +146,36 @@ async fn a_request_with_two_lengths_is_read_as_chunks_and_is_the_last_of_its_con
 }
 
 #[tokio::test]
+async fn a_transfer_encoding_other_than_chunked_once_is_501_and_the_last_of_its_connection() {
+    let running = testing::start(Function::http(async |body: Bytes| body)).await;
+    let smuggled = "GET /smuggled HTTP/1.1\r\nhost: f\r\n\r\n";
+    for path in ["/front", "/_/health", "/_/ready"] {
+        for encodings in [
+            "transfer-encoding: chunked, chunked",
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+            "transfer-encoding: gzip, chunked",
+            "transfer-encoding: identity\r\ntransfer-encoding: chunked",
+        ] {
+            let request = format!(
+                "POST {path} HTTP/1.1\r\nhost: f\r\n{encodings}\r\n\r\n2\r\nhi\r\n0\r\n\r\n{smuggled}"
+            );
+            let answer = raw(&running, request.as_bytes()).await;
+            assert!(
+                answer.starts_with("HTTP/1.1 501 ") && answer.contains("connection: close"),
+                "{path} {encodings}: {answer}"
+            );
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        }
+    }
+    let chunked = "POST / HTTP/1.1\r\nhost: f\r\ntransfer-encoding: Chunked\r\nconnection: close\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+    assert!(
+        raw(&running, chunked.as_bytes())
+            .await
+            .ends_with("\r\n\r\nhi")
+    );
+}
+
+#[tokio::test]
 async fn a_length_and_then_chunks_on_one_connection_are_two_requests() {
     let running = testing::start(Function::http(async |body: Bytes| body)).await;
     let answer = raw(

@@ -61,6 +61,18 @@ rows! {
         with_lines(subject, "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n")
     }
 
+    fn chunks_of_chunks(subject) => "501, closed" {
+        with_lines(subject, "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n")
+    }
+
+    fn chunks_said_twice(subject) => "501, closed" {
+        with_lines(subject, "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+    }
+
+    fn chunks_of_another_encoding(subject) => "501, closed" {
+        with_lines(subject, "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+    }
+
     fn chunks_from_http_1_0(subject) => "400, closed" {
         answered(subject, "POST /length HTTP/1.0\r\nHost: f\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
     }
