@@ -1,6 +1,11 @@
 //! `run()` and `serve()`: flags, environment, threads and signals around the server.
 
-use std::{future::Future, net::Ipv4Addr, net::Ipv6Addr, time::Duration};
+use std::{
+    future::Future,
+    io::{Read, Write},
+    net::{Ipv4Addr, Ipv6Addr, TcpStream},
+    time::Duration,
+};
 
 use openfaas_telemetry::{Telemetry, logs};
 use tokio::{
@@ -17,6 +22,9 @@ use crate::{
 const MIN_WORKERS: usize = 2;
 /// How long the process waits for threads that are stuck, once all is said.
 const LAST_THREADS: Duration = Duration::from_millis(100);
+
+/// How long a process may take to say that it is well: less than the time that a container's own check has.
+const HEALTHCHECK: Duration = Duration::from_millis(900);
 
 /// What the command line asks for.
 enum Flag {
@@ -103,13 +111,26 @@ async fn start(
     served
 }
 
-/// `-run-healthcheck`: whether the lock file is there.
+/// `-run-healthcheck`: whether the lock file is there or, since a process may be well without one, what `/_/health` says.
 fn healthcheck(config: &Config) -> Result<()> {
-    if server::lock::path(config).exists() {
+    if server::lock::path(config).exists() || says_it_is_well(config).unwrap_or(false) {
         Ok(())
     } else {
         Err(Error::Unhealthy)
     }
+}
+
+fn says_it_is_well(config: &Config) -> std::io::Result<bool> {
+    let host = match config.listen_address {
+        Some(address) if !address.is_unspecified() => address,
+        _ => Ipv4Addr::LOCALHOST.into(),
+    };
+    let mut socket = TcpStream::connect_timeout(&(host, config.port).into(), HEALTHCHECK)?;
+    socket.set_read_timeout(Some(HEALTHCHECK))?;
+    socket.write_all(b"GET /_/health HTTP/1.0\r\n\r\n")?;
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer)?;
+    Ok(answer.ends_with(b" 200"))
 }
 
 /// Ready at the first SIGTERM or SIGINT.

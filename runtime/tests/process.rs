@@ -226,6 +226,29 @@ fn run_healthcheck_looks_for_the_lock_file_and_version_says_which() {
 }
 
 #[test]
+fn run_healthcheck_asks_the_process_where_there_is_no_lock_file() {
+    let tmp = tempfile::tempdir().unwrap();
+    let file = tmp.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for pair in [
+        ("suppress_lock", "true"),
+        ("TMPDIR", file.to_str().unwrap()),
+    ] {
+        let mut process = Process::start(&[pair]);
+        let port = process.port().to_string();
+        let environment = [pair, ("port", &port)];
+        let well = || run(&environment, &["-run-healthcheck"]).status.success();
+        let deadline = Instant::now() + PATIENCE;
+        while !well() {
+            assert!(Instant::now() < deadline, "{pair:?}: never healthy");
+        }
+        process.signal("KILL");
+        process.ends();
+        assert!(!well(), "{pair:?}: nobody is there");
+    }
+}
+
+#[test]
 fn a_bad_environment_is_one_sentence_and_exit_code_1_before_anything_listens() {
     for (key, value, words) in [
         (
