@@ -5,6 +5,7 @@ pub mod contract;
 pub mod conversation;
 pub mod guide;
 pub mod handler;
+pub mod kafka;
 pub mod nats;
 pub mod runner;
 pub mod tools;

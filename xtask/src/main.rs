@@ -10,6 +10,7 @@
 
 mod bench;
 mod collector;
+mod kafka;
 mod lock;
 mod project;
 mod setup;

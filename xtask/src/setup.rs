@@ -1,8 +1,9 @@
 //! `cargo xtask setup`: installs what is missing, through package managers alone, and says what it does.
 
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::{collector, project, step, tools};
+use crate::{collector, kafka, project, step, tools};
 
 /// Checks bans, licences and sources of every dependency.
 pub(crate) const CARGO_DENY: &str = "0.20.2";
@@ -13,18 +14,26 @@ const HADOLINT: &str = "2.15.1";
 /// The broker that the tests of `openfaas-delivery`'s feature `nats` run against.
 const NATS_SERVER: &str = "v2.15.2";
 
-/// What the tests cannot do without: cargo-deny, Go, and what is built with it: the Collector and nats-server.
+/// What the tests cannot do without: cargo-deny, Go, and what is built with it (the Collector and nats-server), the headers
+/// of OpenSSL that librdkafka is built with, and the Kafka server with the JDK that runs it.
 ///
 /// # Errors
 /// One sentence for each thing that is missing and could not be installed.
 pub(crate) fn for_tests() -> Vec<String> {
-    [cargo_deny(), go(), collector::install(), nats_server()]
-        .into_iter()
-        .filter_map(Result::err)
-        .collect()
+    [
+        cargo_deny(),
+        go(),
+        collector::install(),
+        nats_server(),
+        openssl_headers(),
+        kafka::install(),
+    ]
+    .into_iter()
+    .filter_map(Result::err)
+    .collect()
 }
 
-/// What only a bench, a linter or a later part of the tests needs: wrk, valgrind, a JDK with Maven, hadolint.
+/// What only a bench or a linter needs: wrk, valgrind, hadolint.
 ///
 /// # Errors
 /// As [`for_tests`].
@@ -32,8 +41,6 @@ pub(crate) fn for_the_rest() -> Vec<String> {
     [
         debian("wrk", "wrk"),
         debian("valgrind", "valgrind"),
-        jdk("java"),
-        jdk("mvn"),
         hadolint(),
     ]
     .into_iter()
@@ -130,13 +137,15 @@ fn nats_server() -> Result<(), String> {
     step::check(&mut install).map_err(|reason| format!("{missing} and its build failed ({reason})"))
 }
 
-fn jdk(program: &str) -> Result<(), String> {
-    match tools::find(program) {
-        Some(_) => Ok(()),
-        None => Err(format!(
-            "{program} is missing: get a JDK and Maven with `apt-get install default-jdk-headless maven`"
-        )),
+fn openssl_headers() -> Result<(), String> {
+    let headers = ["/usr/include", "/usr/local/include"];
+    if headers
+        .iter()
+        .any(|folder| Path::new(folder).join("openssl/ssl.h").is_file())
+    {
+        return Ok(());
     }
+    install("OpenSSL's header files are", "libssl-dev")
 }
 
 /// Installs a Debian package, as root or through a sudo that asks for no password.
@@ -144,7 +153,11 @@ fn debian(program: &str, package: &str) -> Result<(), String> {
     if tools::find(program).is_some() {
         return Ok(());
     }
-    let missing = format!("{program} is missing: get it with `apt-get install {package}`");
+    install(&format!("{program} is"), package)
+}
+
+fn install(what: &str, package: &str) -> Result<(), String> {
+    let missing = format!("{what} missing: get it with `apt-get install {package}`");
     if tools::find("apt-get").is_none() {
         return Err(missing);
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use openfaas_cloudevents::Event;
 
-use crate::wiring::{Format, Start};
+use crate::wiring::{Format, Start, Wiring};
 
 /// Where a message lies: an ordered log, and its place in it. A NATS stream and its sequence, a Kafka partition
 /// (`orders/3`) and its offset, a topic of the in-memory bus and its count.
@@ -240,6 +240,11 @@ pub trait Codec: Send + Sync + 'static {
 pub trait Broker: Codec {
     /// An open subscription.
     type Source: Source;
+
+    /// The name under which this broker keeps what a function has settled of a topic.
+    fn durable(&self, wiring: &Wiring, topic: &str) -> String {
+        wiring.durable(topic)
+    }
 
     /// Opens a subscription; waits while another owner of an ordered one is alive.
     ///

@@ -17,6 +17,8 @@ pub mod duration;
 pub mod engine;
 pub mod filter;
 pub mod ids;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(feature = "engine")]
 pub mod memory;
 #[cfg(feature = "engine")]

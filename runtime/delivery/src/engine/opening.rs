@@ -53,7 +53,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
         let ordered = wiring.order == Order::Key;
         let subscription = Subscription {
             topic: Arc::clone(topic),
-            durable: wiring.durable(topic).into(),
+            durable: self.broker.durable(wiring, topic).into(),
             start: wiring.start,
             ordered,
             window: ordered.then_some(wiring.window),

@@ -262,6 +262,10 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
 impl<B: Broker> Broker for Gated<B> {
     type Source = B::Source;
 
+    fn durable(&self, wiring: &Wiring, topic: &str) -> String {
+        self.inner.durable(wiring, topic)
+    }
+
     async fn open(&self, subscription: &Subscription) -> Result<B::Source, OpenError> {
         self.inner.open(subscription).await
     }

@@ -1,0 +1,87 @@
+//! Kafka as a broker.
+
+use std::fmt;
+use std::sync::Arc;
+
+use openfaas_cloudevents::Event;
+
+use super::producer::Producers;
+use super::settings::Settings;
+use super::source::KafkaSource;
+use super::{check, format, member};
+use crate::broker::{
+    Broker, Codec, Decoded, Message, OpenError, Publication, PublishError, Purpose, Stored,
+    Subscription,
+};
+use crate::wiring::{Format, Wiring};
+
+/// An owner's way to Kafka: one producer, and a member of a group for each subscription.
+pub struct Kafka {
+    settings: Arc<Settings>,
+    producers: Producers,
+}
+
+impl Kafka {
+    /// Connects when it is first needed.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            producers: Producers::default(),
+        }
+    }
+
+    async fn exists(&self, topic: &Arc<str>, config: &str) -> Result<(), OpenError> {
+        let client = self.producers.client(&self.settings);
+        let client = client.map_err(|error| OpenError::NotReady(error.to_string()))?;
+        check::exists(client, &self.settings, topic, config).await
+    }
+}
+
+impl Broker for Kafka {
+    type Source = KafkaSource;
+
+    fn durable(&self, wiring: &Wiring, _: &str) -> String {
+        wiring.group()
+    }
+
+    async fn open(&self, subscription: &Subscription) -> Result<Self::Source, OpenError> {
+        self.exists(&subscription.topic, check::config(Purpose::Reply))
+            .await?;
+        member::join(Arc::clone(&self.settings), subscription).await
+    }
+
+    async fn check(&self, topic: &Arc<str>, purpose: Purpose) -> Result<(), OpenError> {
+        self.exists(topic, check::config(purpose)).await?;
+        match purpose {
+            Purpose::Reply => Ok(()),
+            Purpose::DeadLetter => check::keeps_letters(&self.settings, topic).await,
+        }
+    }
+
+    async fn publish(&self, publication: &Publication) -> Result<Stored, PublishError> {
+        self.producers.publish(&self.settings, publication).await
+    }
+}
+
+impl Codec for Kafka {
+    fn decode(&self, message: &Message) -> Decoded {
+        format::decode(message)
+    }
+
+    fn encode(
+        &self,
+        topic: &Arc<str>,
+        event: &Event,
+        format: Format,
+    ) -> Result<Publication, String> {
+        format::encode(topic, event, format)
+    }
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kafka")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

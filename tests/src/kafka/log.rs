@@ -1,0 +1,152 @@
+//! What lies on a server, read past every group.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use openfaas_delivery::broker::{Header, Message, Position};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Headers as _;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::Server;
+
+/// No answer of a server on this machine takes longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Clients, by the group they ask for.
+#[derive(Default)]
+pub(super) struct Clients {
+    asking: Mutex<HashMap<String, Arc<BaseConsumer>>>,
+    /// One that reads one topic at a time, in no group that is joined.
+    reading: Mutex<Option<BaseConsumer>>,
+}
+
+/// What a group has committed of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The offset.
+    pub offset: i64,
+    /// What stands beside it.
+    pub metadata: String,
+}
+
+impl Server {
+    /// The numbers of a topic's partitions.
+    pub fn partitions(&self, topic: &str) -> Vec<i32> {
+        let metadata = self.asking("").fetch_metadata(Some(topic), PATIENCE);
+        let metadata = metadata.expect("an answer");
+        let partitions = metadata.topics()[0].partitions();
+        partitions.iter().map(|partition| partition.id()).collect()
+    }
+
+    /// Where a partition begins and ends.
+    pub fn ends(&self, topic: &str, partition: i32) -> (i64, i64) {
+        let ends = self.asking("").fetch_watermarks(topic, partition, PATIENCE);
+        ends.expect("an answer")
+    }
+
+    /// What a group has committed of a partition, if anything.
+    pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let found = self.asking(group).committed_offsets(list, PATIENCE);
+        let found = found.expect("an answer");
+        let found = &found.elements()[0];
+        match found.offset() {
+            Offset::Offset(offset) => Some(Committed {
+                offset,
+                metadata: found.metadata().to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// How many offsets of a topic a group has not committed.
+    pub fn lag(&self, group: &str, topic: &str) -> usize {
+        let of = |partition| {
+            let (low, high) = self.ends(topic, partition);
+            let committed = self.committed(group, topic, partition);
+            high - committed.map_or(low, |committed| committed.offset)
+        };
+        self.partitions(topic).into_iter().map(of).sum::<i64>() as usize
+    }
+
+    /// All messages of a topic that are committed, oldest first.
+    pub fn messages(&self, topic: &str) -> Vec<Message> {
+        let reading = &self.clients.reading;
+        let mut reading = reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let consumer = reading.get_or_insert_with(|| {
+            let mut config = self.client();
+            config.set("group.id", "nobody");
+            config.set("enable.partition.eof", "true");
+            config.create().expect("a client")
+        });
+        let mut list = TopicPartitionList::new();
+        let partitions = self.partitions(topic);
+        for partition in &partitions {
+            list.add_partition_offset(topic, *partition, Offset::Beginning)
+                .expect("an offset");
+        }
+        consumer.assign(&list).expect("an assignment");
+        let (mut messages, mut ended) = (Vec::new(), 0);
+        while ended < partitions.len() {
+            match consumer.poll(PATIENCE).expect("it ends") {
+                Ok(message) => messages.push(owned(&message)),
+                Err(rdkafka::error::KafkaError::PartitionEOF(_)) => ended += 1,
+                Err(error) => panic!("{topic}: {error}"),
+            }
+        }
+        consumer.unassign().expect("no assignment");
+        messages.sort_by_key(|message| message.time);
+        messages
+    }
+
+    fn asking(&self, group: &str) -> Arc<BaseConsumer> {
+        let mut clients = self
+            .clients
+            .asking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let client = clients.entry(group.to_owned()).or_insert_with(|| {
+            let mut config = self.client();
+            if !group.is_empty() {
+                config.set("group.id", group);
+            }
+            Arc::new(config.create().expect("a client"))
+        });
+        Arc::clone(client)
+    }
+}
+
+fn owned(record: &impl rdkafka::Message) -> Message {
+    let bytes = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
+    let millis = record.timestamp().to_millis().unwrap_or_default();
+    let headers = record.headers().into_iter().flat_map(|headers| {
+        (0..headers.count()).map(|index| {
+            let header = headers.get(index);
+            Header {
+                name: header.key.to_owned(),
+                value: bytes(header.value),
+            }
+        })
+    });
+    Message {
+        topic: Arc::from(record.topic()),
+        position: Position {
+            log: format!("{}/{}", record.topic(), record.partition()).into(),
+            offset: record.offset() as u64,
+        },
+        time: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(millis as u64)),
+        key: bytes(record.key()),
+        headers: headers.collect(),
+        body: bytes(record.payload()),
+    }
+}
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Clients").finish()
+    }
+}

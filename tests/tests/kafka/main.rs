@@ -1,0 +1,9 @@
+//! Kafka behind the engine, over a real server.
+
+mod commits;
+mod outages;
+mod promises;
+mod rebalances;
+mod records;
+mod support;
+mod users;
