@@ -19,8 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub(super) struct Clients {
     asking: Mutex<HashMap<String, Arc<BaseConsumer>>>,
-    /// One that reads one topic at a time, in no group that is joined.
-    reading: Mutex<Option<BaseConsumer>>,
 }
 
 /// What a group has committed of a partition.
@@ -75,14 +73,10 @@ impl Server {
 
     /// All messages of a topic that are committed, oldest first.
     pub fn messages(&self, topic: &str) -> Vec<Message> {
-        let reading = &self.clients.reading;
-        let mut reading = reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let consumer = reading.get_or_insert_with(|| {
-            let mut config = self.client();
-            config.set("group.id", "nobody");
-            config.set("enable.partition.eof", "true");
-            config.create().expect("a client")
-        });
+        let mut config = self.client();
+        config.set("group.id", "nobody");
+        config.set("enable.partition.eof", "true");
+        let consumer: BaseConsumer = config.create().expect("a client");
         let mut list = TopicPartitionList::new();
         let partitions = self.partitions(topic);
         for partition in &partitions {
@@ -98,7 +92,6 @@ impl Server {
                 Err(error) => panic!("{topic}: {error}"),
             }
         }
-        consumer.unassign().expect("no assignment");
         messages.sort_by_key(|message| message.time);
         messages
     }
