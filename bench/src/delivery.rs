@@ -1,5 +1,8 @@
-//! The engine over the in-memory bus: events a second, and how that grows with keys and with what waits.
+//! The engine over the in-memory bus: events a second, how that grows with keys and with what waits, and what it holds
+//! while a function is down.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
@@ -8,6 +11,7 @@ use openfaas_delivery::batch::{BatchAnswer, Entry};
 use openfaas_delivery::call::{Answer, Call, Outcome, Payload};
 use openfaas_delivery::engine::{Control, Delivery, Engine};
 use openfaas_delivery::memory::{Bus, Limits};
+use openfaas_delivery::observe::{Observation, Observer, What};
 use openfaas_delivery::target::Target;
 use openfaas_delivery::wiring::{Format, Wiring};
 
@@ -17,8 +21,19 @@ const EVENTS: usize = 20_000;
 /// Bytes of the data of an event.
 const DATA: usize = 1_024;
 
-/// A function that has nothing to do.
-struct Nothing;
+/// How long a function stays down before the memory is looked at: many back-off steps.
+const DOWN: Duration = Duration::from_secs(3);
+
+/// A function that has nothing to do, or is not there.
+#[derive(Clone)]
+struct Nothing {
+    calls: Arc<AtomicUsize>,
+    down: bool,
+}
+
+/// Counts what is settled.
+#[derive(Clone, Default)]
+struct Settled(Arc<AtomicUsize>);
 
 /// A row: how the events are keyed and called.
 struct Row {
@@ -43,8 +58,8 @@ pub(crate) fn run() -> Result<(), String> {
         "delivery: events of 1 KiB over the in-memory bus to a no-op function in this process, one thread"
     );
     println!(
-        "{:<44} {:>12} {:>12} {:>14}",
-        "", "events/s", "µs/event", "resident, MiB"
+        "{:<44} {:>12} {:>12} {:>12}",
+        "", "events/s", "µs/event", "events/call"
     );
     let row = |what, keys, batch| Row {
         what,
@@ -71,29 +86,80 @@ pub(crate) fn run() -> Result<(), String> {
         },
     ];
     for row in rows {
-        let took = runtime.block_on(deliver(&row));
+        let (took, calls) = runtime.block_on(deliver(&row));
         let each = took.as_secs_f64() / row.events as f64;
         println!(
-            "{:<44} {:>12.0} {:>12.2} {:>14}",
+            "{:<44} {:>12.0} {:>12.2} {:>12.1}",
             row.what,
             1.0 / each,
             each * 1e6,
-            resident()
+            row.events as f64 / calls as f64
+        );
+    }
+    println!();
+    println!(
+        "{:<44} {:>12} {:>12}",
+        "a function that is down", "before, MiB", "added, MiB"
+    );
+    for waiting in [1_000, 10_000, 100_000] {
+        let (before, after) = runtime.block_on(wait_for_a_function(waiting));
+        println!(
+            "{:<44} {before:>12.1} {:>12.1}",
+            format!("{waiting} waiting, of which 1,000 are held"),
+            after - before
         );
     }
     Ok(())
 }
 
-async fn deliver(row: &Row) -> Duration {
+/// Delivers all events of a row: how long it took, in how many calls.
+async fn deliver(row: &Row) -> (Duration, usize) {
+    let bus = filled(row.events, row.keys).await;
+    let mut wiring = wiring();
+    wiring.batch_size = row.batch;
+    wiring.window = row.window;
+    let (function, settled) = (Nothing::new(false), Settled::default());
+    let engine = Engine::new(bus, function.clone(), settled.clone()).with_budget(1 << 30);
+    let control = Control::new();
+    let start = Instant::now();
+    let done = async {
+        while settled.0.load(Ordering::Relaxed) < row.events {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        control.drain();
+        start.elapsed()
+    };
+    let (_, took) = tokio::join!(engine.run(Delivery::to(wiring), &control), done);
+    (took, function.calls.load(Ordering::Relaxed))
+}
+
+/// Resident memory with so many events in the topic, before anybody takes them and while they wait for their function.
+async fn wait_for_a_function(events: usize) -> (f64, f64) {
+    let bus = filled(events, 1_000).await;
+    let before = resident();
+    let engine = Engine::new(bus, Nothing::new(true), ());
+    let control = Control::new();
+    let done = async {
+        tokio::time::sleep(DOWN).await;
+        let after = resident();
+        control.drain();
+        after
+    };
+    let (_, after) = tokio::join!(engine.run(Delivery::to(wiring()), &control), done);
+    (before, after)
+}
+
+/// A bus with so many events that wait, over so many keys.
+async fn filled(events: usize, keys: usize) -> Bus {
     let bus = Bus::new(Limits {
         bytes: 1 << 30,
         ..Limits::default()
     });
-    for number in 0..row.events {
+    for number in 0..events {
         let event = Event::new("bench", Data::text("x".repeat(DATA)))
             .with_id(number.to_string())
             .with_source("/bench")
-            .with_extension("partitionkey", format!("k{}", number % row.keys));
+            .with_extension("partitionkey", format!("k{}", number % keys));
         // Without a subscription a topic keeps but its newest; so the first delivery opens it.
         if number == 0 {
             open(&bus).await;
@@ -102,27 +168,13 @@ async fn deliver(row: &Row) -> Duration {
             break;
         }
     }
-    let mut wiring = wiring();
-    wiring.batch_size = row.batch;
-    wiring.window = row.window;
-    let engine = Engine::new(bus.clone(), Nothing, ()).with_budget(1 << 30);
-    let control = Control::new();
-    let start = Instant::now();
-    let done = async {
-        while bus.backlog(&durable()) > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        control.drain();
-        start.elapsed()
-    };
-    let (_, took) = tokio::join!(engine.run(Delivery::to(wiring), &control), done);
-    took
+    bus
 }
 
 /// Makes the durable, and leaves it.
 async fn open(bus: &Bus) {
     let control = Control::new();
-    let engine = Engine::new(bus.clone(), Nothing, ());
+    let engine = Engine::new(bus.clone(), Nothing::new(false), ());
     let opened = async {
         while !bus.has(&durable()) {
             tokio::task::yield_now().await;
@@ -140,8 +192,29 @@ fn durable() -> String {
     wiring().durable("bench")
 }
 
+impl Nothing {
+    fn new(down: bool) -> Self {
+        Self {
+            calls: Arc::default(),
+            down,
+        }
+    }
+}
+
+impl Observer for Settled {
+    fn observe(&self, observation: &Observation<'_>) {
+        if observation.what == What::Settled {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Target for Nothing {
     async fn call(&self, call: Call) -> Outcome {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if self.down {
+            return Outcome::Refused("nobody is there".to_owned());
+        }
         let Payload::Batch(events) = &call.payload else {
             return Outcome::Answered(Answer::new(StatusCode::NO_CONTENT, HeaderMap::new(), ""));
         };
@@ -157,16 +230,16 @@ impl Target for Nothing {
     }
 }
 
-/// Resident memory of this process in MiB, where the system tells it.
-fn resident() -> String {
+/// Resident memory of this process in MiB; 0 where the system does not tell it.
+fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| {
         line.trim()
             .trim_end_matches("kB")
             .trim()
-            .parse::<u64>()
+            .parse::<f64>()
             .ok()
     });
-    kib.map_or_else(|| "–".to_owned(), |kib| (kib / 1_024).to_string())
+    kib.unwrap_or_default() / 1_024.0
 }
