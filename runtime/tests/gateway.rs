@@ -8,7 +8,7 @@ use openfaas_runtime::{
     axum::{
         Json,
         body::{Body, Bytes},
-        http::{HeaderMap, Method, StatusCode, Uri},
+        http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri},
     },
     testing::{self, Running},
 };
@@ -285,6 +285,25 @@ async fn an_answer_over_max_reply_is_an_error_and_read_no_further() {
         let running = testing::start(Function::http(handler).config(config)).await;
         assert_eq!(running.get("/").await.text(), words);
     }
+}
+
+#[tokio::test]
+async fn many_headers_are_read_and_too_many_are_said() {
+    let lines = async |uri: Uri| {
+        let count = uri.path().trim_start_matches("/function/").parse().unwrap();
+        let name = HeaderName::from_static("x-line");
+        let line = |_| (name.clone(), HeaderValue::from_static("x"));
+        (0..count).map(line).collect::<HeaderMap>()
+    };
+    let running = testing::start(Function::http(lines)).await;
+    let gateway = at(&format!("http://{}", running.address()));
+    let reply = gateway.call("900").send().await.unwrap();
+    assert_eq!(reply.headers().get_all("x-line").iter().count(), 900);
+    let error = gateway.call("1001").send().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the answer of 1001 has more than 1000 header lines or 400 KiB of them"
+    );
 }
 
 #[tokio::test]

@@ -27,6 +27,9 @@ pub(super) enum Refused {
     /// The answer did not begin in time.
     #[error("")]
     TooLate,
+    /// The answer has more header than is read, or is no HTTP.
+    #[error("the answer of {0} cannot be read: it has too much header, or is no HTTP")]
+    Unreadable(String),
 }
 
 /// An answer of the API with a text that says what is wrong.
@@ -74,7 +77,7 @@ impl IntoResponse for Refused {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoEndpoint(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::TooLate => StatusCode::BAD_GATEWAY,
+            Self::TooLate | Self::Unreadable(_) => StatusCode::BAD_GATEWAY,
         };
         let mut response = (status, self.to_string()).into_response();
         match self {
@@ -86,7 +89,7 @@ impl IntoResponse for Refused {
             Self::Method | Self::TooLate => {
                 response.headers_mut().remove(CONTENT_TYPE);
             }
-            Self::NoName | Self::Unknown(_) => {}
+            Self::NoName | Self::Unknown(_) | Self::Unreadable(_) => {}
         }
         response
     }

@@ -13,6 +13,7 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo},
 };
+use openfaas_delivery::target::http::{HEAD, HEADER_LINES, is_unreadable};
 use tokio::time::timeout;
 
 /// Connections to functions. Cheap to clone.
@@ -31,6 +32,8 @@ pub(crate) enum ForwardError {
     Unreachable,
     /// The answer did not begin in time.
     TooLate,
+    /// The answer has more header than is read, or is no HTTP.
+    Unreadable,
 }
 
 /// A connection that is to become something else than HTTP, such as a WebSocket.
@@ -42,13 +45,25 @@ pub(super) struct Upgrade {
     caller: OnUpgrade,
 }
 
+impl From<legacy::Error> for ForwardError {
+    fn from(error: legacy::Error) -> Self {
+        match is_unreadable(&error) {
+            true => Self::Unreadable,
+            false => Self::Unreachable,
+        }
+    }
+}
+
 impl Client {
     /// A client whose functions have `limit` until their answers begin.
     #[must_use]
     pub fn new(limit: Duration) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let pool = legacy::Client::builder(TokioExecutor::new()).build(connector);
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .http1_max_headers(HEADER_LINES)
+            .http1_max_buf_size(HEAD)
+            .build(connector);
         Self { pool, limit }
     }
 
@@ -60,7 +75,7 @@ impl Client {
         let answer = timeout(self.limit, self.pool.request(request)).await;
         answer
             .map_err(|_| ForwardError::TooLate)?
-            .map_err(|_| ForwardError::Unreachable)
+            .map_err(ForwardError::from)
             .map(|answer| answer.map(Body::new))
     }
 
@@ -84,9 +99,7 @@ impl Client {
         }
         let request = request.map(of_unknown_length);
         let answer = timeout(self.limit, self.pool.request(request)).await;
-        let mut answer = answer
-            .map_err(|_| ForwardError::TooLate)?
-            .map_err(|_| ForwardError::Unreachable)?;
+        let mut answer = answer.map_err(|_| ForwardError::TooLate)??;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS
             && let Some(upgrade) = upgrade
         {

@@ -65,6 +65,7 @@ pub(super) async fn call(
     let mut answer = answer.map_err(|error| match error {
         ForwardError::Unreachable => Refused::Unreachable(name.clone()),
         ForwardError::TooLate => Refused::TooLate,
+        ForwardError::Unreadable => Refused::Unreadable(name.clone()),
     })?;
     let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
     stamp.answer(answer.headers_mut());

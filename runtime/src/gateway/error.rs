@@ -1,5 +1,6 @@
 use http::StatusCode;
 
+use super::{HEAD, HEADER_LINES};
 use crate::BoxError;
 
 /// Why a call to another function gave no answer that can be used.
@@ -60,6 +61,15 @@ pub enum GatewayError {
         /// The longest answer, in bytes.
         limit: usize,
     },
+    /// The answer has more header than is read.
+    #[error(
+        "the answer of {function} has more than {HEADER_LINES} header lines or {} KiB of them",
+        HEAD >> 10
+    )]
+    HeadTooLarge {
+        /// The function called.
+        function: String,
+    },
     /// The function answered something other than 2xx; from [`Reply::ok`](crate::Reply::ok).
     #[error("{function} answered {status}: {text}")]
     Status {
@@ -97,7 +107,7 @@ impl GatewayError {
             GatewayError::TooManyHops { .. } => "too_many_hops",
             GatewayError::Deadline { .. } => "timeout",
             GatewayError::Connect { .. } => "connect",
-            GatewayError::TooLarge { .. } => "too_large",
+            GatewayError::TooLarge { .. } | GatewayError::HeadTooLarge { .. } => "too_large",
             GatewayError::Status { .. } => "status",
             GatewayError::Decode { .. } => "decode",
         }

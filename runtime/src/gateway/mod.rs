@@ -28,8 +28,9 @@ use connector::Connector;
 /// Calls other functions through the OpenFaaS gateway.
 ///
 /// A call made while a function handles one of its own carries the trace, the call id, what is left of the deadline (as
-/// `X-Timeout`) and how many functions have called one another so far; past `events_max_hops` of them, 32 by default, it is refused. An answer is read
-/// whole, up to `max_reply`, 10 MiB by default.
+/// `X-Timeout`) and how many functions have called one another so far; past `events_max_hops` of them, 32 by default, it
+/// is refused. An answer is read whole: up to `max_reply`, 10 MiB by default, with up to 1,000 header lines of 400 KiB
+/// together.
 ///
 /// ```no_run
 /// # use openfaas_runtime::Context;
@@ -48,6 +49,12 @@ pub struct Gateway {
     /// The call that calls on.
     within: Option<Context>,
 }
+
+/// Header lines that an answer may have.
+const HEADER_LINES: usize = 1_000;
+
+/// Bytes that they, and what is read of a body at once, may have.
+const HEAD: usize = 400 << 10;
 
 struct Inner {
     /// Scheme and authority, perhaps a path to put before `/function`.
@@ -86,6 +93,8 @@ impl Gateway {
     pub(crate) fn new(config: &Config) -> Gateway {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
+            .http1_max_headers(HEADER_LINES)
+            .http1_max_buf_size(HEAD)
             .build(config.gateway_roots.connector());
         Gateway {
             inner: Arc::new(Inner {

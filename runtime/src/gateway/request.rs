@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -207,6 +207,9 @@ impl Request {
                 function: self.function.clone(),
                 limit: *limit,
             },
+            _ if is_beyond_reading(&error) => GatewayError::HeadTooLarge {
+                function: self.function.clone(),
+            },
             _ => self.unreached(error),
         })
     }
@@ -289,4 +292,13 @@ impl Request {
             source,
         }
     }
+}
+
+/// Whether there is an answer, of more header than is read.
+fn is_beyond_reading(error: &BoxError) -> bool {
+    error
+        .downcast_ref::<hyper_util::client::legacy::Error>()
+        .and_then(Error::source)
+        .and_then(|cause| cause.downcast_ref::<hyper::Error>())
+        .is_some_and(hyper::Error::is_parse_too_large)
 }

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::response::Parts;
-use http::{Request, Uri};
+use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -78,6 +79,12 @@ const HEALTH_CHECK: &str = "/_/health";
 /// What is kept of an answer where nothing else is said.
 const LARGEST: usize = 10 << 20;
 
+/// Header lines that an answer may have.
+pub const HEADER_LINES: usize = 1_000;
+
+/// Bytes that they, and what is read of a body at once, may have.
+pub const HEAD: usize = 400 << 10;
+
 impl HttpTarget {
     /// Calls through the gateway at `url`.
     ///
@@ -127,6 +134,8 @@ impl HttpTarget {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
+            .http1_max_headers(HEADER_LINES)
+            .http1_max_buf_size(HEAD)
             .build(connector);
         Self {
             client,
@@ -163,6 +172,7 @@ impl HttpTarget {
                 self.answer(head, body).await
             }
             Err(error) if error.is_connect() => Outcome::Refused(chain(&error)),
+            Err(error) if is_unreadable(&error) => Outcome::Answered(unreadable(&error)),
             Err(error) => Outcome::Cut(chain(&error)),
         }
     }
@@ -244,6 +254,24 @@ impl fmt::Debug for HttpTarget {
             .field("way", &way)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether there is an answer, but none that can be read: of too much header, or no HTTP.
+pub fn is_unreadable(error: &legacy::Error) -> bool {
+    error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<hyper::Error>())
+        .is_some_and(hyper::Error::is_parse)
+}
+
+/// What stands for such an answer: nothing of it is known, so it is asked for again.
+fn unreadable(error: &legacy::Error) -> Answer {
+    let body = format!(
+        "its answer cannot be read: {}; up to {HEADER_LINES} header lines and {} KiB are",
+        chain(error),
+        HEAD >> 10
+    );
+    Answer::new(StatusCode::BAD_GATEWAY, HeaderMap::new(), body)
 }
 
 /// An error with what caused it, in one line.

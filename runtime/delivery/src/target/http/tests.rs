@@ -10,7 +10,7 @@ use openfaas_cloudevents::{Data, Event, Limits, json};
 use openfaas_telemetry::TraceContext;
 
 use self::server::{Server, Then};
-use super::HttpTarget;
+use super::{HEAD, HEADER_LINES, HttpTarget};
 use crate::answer::{Rules, State, Verdict};
 use crate::call::{Call, Outcome, Payload};
 use crate::target::Target;
@@ -256,6 +256,31 @@ async fn an_answer_beyond_the_limit_is_left_out() {
         };
         assert_eq!(kept.body, "larger");
     }
+}
+
+#[tokio::test]
+async fn many_headers_are_read_and_too_many_are_an_answer_all_the_same() {
+    let outcome = through_gateway(Then::Headers(HEADER_LINES, 64)).await;
+    assert_eq!(verdict(&outcome), Verdict::Done { replies: vec![] });
+    for then in [
+        Then::Headers(HEADER_LINES + 1, 64),
+        Then::Headers(HEADER_LINES / 2, HEAD / 400),
+    ] {
+        let outcome = through_gateway(then).await;
+        let Verdict::Retry { reason, .. } = verdict(&outcome) else {
+            panic!("{outcome:?}")
+        };
+        assert!(
+            reason.contains("message head is too large; up to 1000 header lines and 400 KiB are"),
+            "{reason}"
+        );
+    }
+    let garbled = Then::AnswerAndClose("HTTP/1.1 204 No Content\r\nno header\r\n\r\n");
+    let outcome = through_gateway(garbled).await;
+    assert!(
+        matches!(verdict(&outcome), Verdict::Retry { .. }),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]

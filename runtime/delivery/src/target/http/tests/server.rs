@@ -9,6 +9,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 pub(super) enum Then {
     /// Writes this, and keeps the connection.
     Answer(&'static str),
+    /// Answers 204 with so many header lines of so many bytes, and keeps the connection.
+    Headers(usize, usize),
     /// Writes this, and closes the connection.
     AnswerAndClose(&'static str),
     /// Closes the connection.
@@ -73,6 +75,12 @@ async fn serve(
         let _ = told.send((number, text));
         match then {
             Then::Answer(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+            Then::Headers(lines, bytes) => {
+                let line = format!("x-line: {}\r\n", "x".repeat(bytes - "x-line: \r\n".len()));
+                let answer = format!("HTTP/1.1 204 No Content\r\n{}\r\n", line.repeat(lines));
+                // Who stops reading closes the connection.
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
             Then::AnswerAndClose(answer) => {
                 return stream.write_all(answer.as_bytes()).await.unwrap();
             }
