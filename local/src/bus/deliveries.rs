@@ -1,39 +1,63 @@
 //! Deliveries follow what is deployed.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use openfaas_delivery::{
-    engine::{self, Delivery, Engine, Wanted},
+    engine::{self, Delivery, Ended, Engine, Wanted},
     memory,
     metrics::DeliveryMetrics,
     target::http::HttpTarget,
+    wiring::Wiring,
 };
+use tokio::sync::mpsc::unbounded_channel;
 
-use super::Trail;
+use super::{Bus, Trail};
 use crate::{process::Functions, stack};
 
 /// What delivers in a run.
 type LocalEngine = Engine<memory::Bus, HttpTarget, Arc<(Arc<Trail>, DeliveryMetrics)>>;
 
 /// Delivers to every function with wiring that is deployed until `stop`, then drains.
-pub(super) async fn follow(
-    engine: LocalEngine,
-    functions: Functions,
-    stop: impl Future<Output = ()>,
-) {
-    let mut deliveries = engine::Deliveries::new(engine);
-    let mut changes = functions.changes();
+pub(super) async fn follow(engine: LocalEngine, bus: Bus, stop: impl Future<Output = ()>) {
+    let (told, mut ended) = unbounded_channel();
+    let mut deliveries = engine::Deliveries::new(engine).telling(told);
+    let mut changes = bus.functions.changes();
+    changes.mark_changed();
     tokio::pin!(stop);
     loop {
-        changes.mark_unchanged();
-        deliveries.fit(wanted(&functions));
         tokio::select! {
             biased;
             () = &mut stop => break,
-            changed = changes.changed() => if changed.is_err() { break },
+            changed = changes.changed() => match changed {
+                Ok(()) => deliveries.fit(wanted(&bus.functions)),
+                Err(_) => break,
+            },
+            Some((wiring, how)) = ended.recv() => over(&bus, &wiring, how),
         }
     }
-    deliveries.drain().await;
+    let cut = deliveries.drain().await;
+    if cut > 0 {
+        let console = &bus.functions.host.console;
+        console.line(&format!("{cut} events took too long to drain and are lost"));
+    }
+}
+
+/// After a delivery has ended: nothing waits for a function any more on a topic that is not its own now.
+fn over(bus: &Bus, wiring: &Wiring, how: Ended) {
+    if let Ended::Cut(inputs) = how {
+        let said = format!("{inputs} of its events took too long and were cut");
+        bus.functions.host.console.note(&wiring.function, &said);
+    }
+    let durables = |wiring: &Wiring| -> BTreeSet<String> {
+        let topics = wiring.topics.iter();
+        topics.map(|topic| wiring.durable(topic)).collect()
+    };
+    let wanted: BTreeSet<_> = wanted(&bus.functions)
+        .flat_map(|wanted| durables(&wanted.delivery.wiring))
+        .collect();
+    for gone in durables(wiring).difference(&wanted) {
+        bus.topics.forget(gone);
+    }
 }
 
 fn wanted(functions: &Functions) -> impl Iterator<Item = Wanted> {

@@ -1,7 +1,5 @@
 //! Dead letters: which there are, what is in each, and the way back.
 
-use std::collections::BTreeSet;
-
 use openfaas_cloudevents::Event;
 use openfaas_delivery::{
     broker::{Codec, Decoded, Header, Message, Position, PublishError},
@@ -11,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Bus;
-use crate::stack;
 
 /// A dead letter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,13 +64,11 @@ pub enum RedriveError {
 }
 
 impl Bus {
-    /// All dead letters, oldest first in each topic.
+    /// All dead letters, oldest first in each topic, also of functions that are gone.
     #[must_use]
     pub fn letters(&self) -> Vec<Letter> {
-        let messages = self
-            .letter_topics()
-            .into_iter()
-            .flat_map(|topic| self.topics.messages(&topic));
+        let topics = self.topics.dead_letter_topics().into_iter();
+        let messages = topics.flat_map(|topic| self.topics.messages(&topic));
         messages.map(|message| self.letter(&message)).collect()
     }
 
@@ -118,35 +113,12 @@ impl Bus {
         }
         let stored = self
             .topics
-            .store(&dead_letter::put_back(&message, &notes))
+            .put_back(&dead_letter::put_back(&message, &notes), &message.position)
             .map_err(RedriveError::Publish)?;
         if let Some(event) = self.event(&message) {
             self.trail.published(&stored.position, &event);
         }
-        self.topics.delete(topic, offset);
         Ok(stored.position)
-    }
-
-    /// The topics of dead letters of all functions that the stack file or a deployment wires.
-    fn letter_topics(&self) -> BTreeSet<String> {
-        let deployed = self
-            .functions
-            .all()
-            .into_iter()
-            .map(|function| function.desired().spec.clone());
-        let specs = deployed.filter_map(|spec| stack::wiring(&spec).ok().flatten());
-        let kept = self
-            .topics
-            .status()
-            .topics
-            .into_iter()
-            .map(|(topic, ..)| topic.to_string());
-        // Also of functions that are gone: their letters stay until somebody takes them.
-        let kept = kept.filter(|topic| topic.starts_with("dead-letter."));
-        specs
-            .map(|wiring| wiring.dead_letters)
-            .chain(kept)
-            .collect()
     }
 
     fn message(&self, topic: &str, offset: u64) -> Option<std::sync::Arc<Message>> {

@@ -77,11 +77,7 @@ impl Bus {
         let engine = Engine::new(self.topics.clone(), target, seen)
             .named(CONNECTOR)
             .traced(telemetry, SYSTEM);
-        Running(tokio::spawn(deliveries::follow(
-            engine,
-            self.functions.clone(),
-            stop,
-        )))
+        Running(tokio::spawn(deliveries::follow(engine, self.clone(), stop)))
     }
 
     /// Stores an event in a topic.

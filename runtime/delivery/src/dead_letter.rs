@@ -64,6 +64,13 @@ pub struct Redrive {
     pub offset: u64,
 }
 
+impl Redrive {
+    /// Whether it is this function.
+    pub fn is_for(&self, namespace: &str, function: &str) -> bool {
+        self.namespace == namespace && self.function == function
+    }
+}
+
 impl Notes {
     /// The notes on `message`, which the function did not take.
     pub fn on(message: &Message, namespace: &str, function: &str) -> Self {
@@ -195,12 +202,6 @@ pub fn put_back(letter: &Message, notes: &Notes) -> Publication {
     }
 }
 
-/// Whether a message is for this function: it was not put back, or for this one.
-pub fn is_for(message: &Message, namespace: &str, function: &str) -> bool {
-    redrive(message)
-        .is_none_or(|redrive| redrive.namespace == namespace && redrive.function == function)
-}
-
 /// The position that gives a plain message its source and id: where it lay first, also after it was put back.
 pub fn identity(message: &Message) -> Position {
     match redrive(message) {
@@ -212,7 +213,8 @@ pub fn identity(message: &Message) -> Position {
     }
 }
 
-fn redrive(message: &Message) -> Option<Redrive> {
+/// For whom a message was put back; `None` where it was not, and so is for everybody.
+pub fn redrive(message: &Message) -> Option<Redrive> {
     serde_json::from_str(message.header(REDRIVE)?).ok()
 }
 

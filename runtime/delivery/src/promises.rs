@@ -22,7 +22,7 @@ pub use doors::{
 };
 pub use letters::{
     a_chain_stops_at_its_limit, a_dead_letter_is_the_original,
-    what_is_redriven_is_for_one_function_alone,
+    what_is_redriven_is_for_one_function_alone, what_is_redriven_is_not_filtered,
 };
 pub use order::{
     a_crash_loses_nothing, a_drain_hands_back_what_waits, events_of_one_key_stay_in_order,

@@ -27,10 +27,8 @@ impl Stand for Memory {
     }
 
     async fn backlog(&self, wiring: &Wiring, topic: &str) -> usize {
-        match self.0.has(&wiring.durable(topic)) {
-            true => self.0.backlog(&wiring.durable(topic)),
-            false => self.0.messages(topic).len(),
-        }
+        let backlog = self.0.backlog(&wiring.durable(topic));
+        backlog.unwrap_or_else(|| self.0.messages(topic).len())
     }
 }
 
@@ -65,4 +63,5 @@ over_memory! {
     replies_carry_identity_and_trace,
     retries_are_never_early,
     what_is_redriven_is_for_one_function_alone,
+    what_is_redriven_is_not_filtered,
 }

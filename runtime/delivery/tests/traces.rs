@@ -79,7 +79,7 @@ async fn deliver(events: &[Event], answers: impl Into<VecDeque<Outcome>>, batch:
     let engine = Engine::new(bus.clone(), function.clone(), ()).traced(&telemetry, "memory");
     let control = Control::new();
     let settled = async {
-        while !bus.has(&durable) || bus.backlog(&durable) > 0 {
+        while bus.backlog(&durable) != Some(0) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         control.drain();

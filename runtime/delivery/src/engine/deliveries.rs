@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Control, Delivery, Ended, Engine};
@@ -10,6 +11,7 @@ use crate::broker::Broker;
 use crate::clock::{Clock, SystemClock};
 use crate::observe::Observer;
 use crate::target::Target;
+use crate::wiring::Wiring;
 
 /// A function by namespace and name.
 type Name = (String, String);
@@ -22,6 +24,8 @@ pub struct Deliveries<B, T, O = (), C = SystemClock> {
     running: BTreeMap<Name, Running>,
     /// All of them, those that drain included.
     tasks: JoinSet<Ended>,
+    /// Who wants to know of those that ended.
+    told: Option<UnboundedSender<(Wiring, Ended)>>,
 }
 
 /// A function that wants a delivery.
@@ -49,6 +53,16 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Deliveries<B, T, O, C> {
             engine,
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
+            told: None,
+        }
+    }
+
+    /// The same, telling of each delivery that ended in order how it did.
+    #[must_use]
+    pub fn telling(self, told: UnboundedSender<(Wiring, Ended)>) -> Self {
+        Self {
+            told: Some(told),
+            ..self
         }
     }
 
@@ -99,11 +113,17 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Deliveries<B, T, O, C> {
     /// Begins a delivery in the place of the one that is there.
     fn begin(&mut self, name: Name, wanted: Wanted) {
         let control = Control::new();
-        let (engine, told) = (self.engine.clone(), control.clone());
-        let delivery = wanted.delivery.clone();
-        let task = self
-            .tasks
-            .spawn(async move { engine.run(delivery, &told).await });
+        let (engine, listening) = (self.engine.clone(), control.clone());
+        let (delivery, told) = (wanted.delivery.clone(), self.told.clone());
+        let task = self.tasks.spawn(async move {
+            let wiring = delivery.wiring.clone();
+            let ended = engine.run(delivery, &listening).await;
+            if let Some(told) = told {
+                // Who left does not want to know any more.
+                let _ = told.send((wiring, ended));
+            }
+            ended
+        });
         let running = Running {
             wanted,
             control,

@@ -8,10 +8,10 @@ use openfaas_cloudevents::Event;
 use tokio::sync::Notify;
 
 use super::source::MemorySource;
-use super::store::{Limits, Store};
+use super::store::{Limits, Room, Store};
 use crate::broker::{
-    Broker, Codec, Decoded, Message, OpenError, Publication, PublishError, Purpose, Stored,
-    Subscription,
+    Broker, Codec, Decoded, Message, OpenError, Position, Publication, PublishError, Purpose,
+    Stored, Subscription,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::wiring::Format;
@@ -73,7 +73,7 @@ impl<C: Clock> Bus<C> {
     /// Stores an event in its topic, as a publisher does.
     ///
     /// # Errors
-    /// It can be no message, is too large, or the bus is full.
+    /// It can be no message, is too large, or three quarters of the bus are full.
     pub fn publish_event(
         &self,
         topic: &str,
@@ -83,19 +83,40 @@ impl<C: Clock> Bus<C> {
         let publication = self
             .encode(&Arc::from(topic), event, format)
             .map_err(PublishError::Refused)?;
-        self.store(&publication)
+        self.put(&publication, Room::Most)
     }
 
-    /// Stores a publication at once.
+    /// Stores a publication at once, as a delivery does.
     ///
     /// # Errors
     /// It is too large, or the bus is full.
     pub fn store(&self, publication: &Publication) -> Result<Stored, PublishError> {
+        self.put(publication, Room::All)
+    }
+
+    fn put(&self, publication: &Publication, room: Room) -> Result<Stored, PublishError> {
         let shared = &self.shared;
+        let (now, wall) = (shared.clock.now(), shared.clock.wall());
         let mut state = shared.lock();
-        let stored = state
-            .store
-            .publish(shared.clock.now(), shared.clock.wall(), publication)?;
+        let stored = state.store.publish(now, wall, publication, room)?;
+        state.wake_topic(&publication.topic);
+        Ok(stored)
+    }
+
+    /// Stores what puts a letter back and takes the letter out, in one step, also when the bus is full.
+    ///
+    /// # Errors
+    /// It is too large; the letter is untouched then.
+    pub fn put_back(
+        &self,
+        publication: &Publication,
+        letter: &Position,
+    ) -> Result<Stored, PublishError> {
+        let shared = &self.shared;
+        let (now, wall) = (shared.clock.now(), shared.clock.wall());
+        let mut state = shared.lock();
+        let place = (&*letter.log, letter.offset);
+        let stored = state.store.put_back(now, wall, publication, place)?;
         state.wake_topic(&publication.topic);
         Ok(stored)
     }
@@ -110,19 +131,21 @@ impl<C: Clock> Bus<C> {
         self.shared.lock().store.delete(topic, offset)
     }
 
-    /// Whether this durable was ever opened.
-    pub fn has(&self, durable: &str) -> bool {
-        self.shared.lock().store.has(durable)
+    /// The topics of dead letters, whose functions may be gone.
+    pub fn dead_letter_topics(&self) -> Vec<Arc<str>> {
+        self.shared.lock().store.kept()
     }
 
-    /// Messages that this durable has not settled.
-    pub fn backlog(&self, durable: &str) -> usize {
+    /// Messages that this durable has not settled; `None` where it was never opened.
+    pub fn backlog(&self, durable: &str) -> Option<usize> {
         self.shared.lock().store.backlog(durable)
     }
 
-    /// Forgets a durable: a function that is gone for good.
+    /// Forgets a durable: a function that is gone for good. Who owns it has lost it.
     pub fn forget(&self, durable: &str) {
-        self.shared.lock().store.remove(durable);
+        let mut state = self.shared.lock();
+        state.store.remove(durable);
+        state.wake(durable);
     }
 
     /// Takes an ordered subscription away from whoever owns it, as a lease that ran out does.

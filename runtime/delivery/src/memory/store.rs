@@ -1,25 +1,28 @@
 //! What the in-memory bus holds, without waiting and without a clock of its own: every call is told the time.
 
 mod durable;
+mod room;
 mod topic;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use self::durable::Durable;
+pub(super) use self::room::Room;
 use self::topic::Topic;
-use crate::broker::{Message, Position, Publication, PublishError, Stored};
-use crate::clock::Time;
+use crate::broker::Message;
 
 /// How much an in-memory bus holds, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of all messages together; a publication past it is refused with a sentence, and repeated by the engine.
+    /// Publishers from outside are refused from three quarters of it on: the rest is for what deliveries store.
     pub bytes: usize,
     /// Bytes of one message.
     pub message: usize,
-    /// Messages kept of a topic that nobody subscribes to and that holds no dead letters: the newest.
+    /// Messages kept of a topic that nobody subscribes to and that holds no dead letters: the newest. Fewer when their
+    /// room is needed.
     pub unread: usize,
     /// A message that is not settled or reported as in progress for so long comes again.
     pub ack_wait: Duration,
@@ -64,62 +67,10 @@ impl Store {
         self.topics.entry(Arc::clone(topic)).or_default().kept = true;
     }
 
-    pub(super) fn publish(
-        &mut self,
-        now: Time,
-        wall: SystemTime,
-        what: &Publication,
-    ) -> Result<Stored, PublishError> {
-        let limits = &self.limits;
-        let topic = self.topics.entry(Arc::clone(&what.topic)).or_default();
-        topic.forget_before(now - limits.dedup);
-        if let Some(offset) = what.dedup.as_ref().and_then(|id| topic.dedup.get(id)) {
-            return Ok(Stored {
-                position: position(&what.topic, *offset),
-                duplicate: true,
-            });
-        }
-        let message = Message {
-            topic: Arc::clone(&what.topic),
-            position: position(&what.topic, topic.last + 1),
-            time: Some(wall),
-            key: what.key.clone(),
-            headers: what.headers.clone(),
-            body: what.body.clone(),
-        };
-        let size = message.size();
-        if size > limits.message {
-            return Err(PublishError::TooLarge(format!(
-                "{size} bytes for `{}`, which takes {} at most",
-                what.topic, limits.message
-            )));
-        }
-        if topic.durables.is_empty() && !topic.kept && topic.messages.len() >= limits.unread {
-            self.bytes -= topic
-                .messages
-                .pop_first()
-                .map_or(0, |(_, oldest)| oldest.size());
-        }
-        if self.bytes + size > limits.bytes {
-            return Err(PublishError::Unavailable(format!(
-                "the in-memory bus is full: {} bytes of {} are taken, {} messages in `{}`",
-                self.bytes,
-                limits.bytes,
-                topic.messages.len(),
-                what.topic
-            )));
-        }
-        self.bytes += size;
-        topic.last += 1;
-        topic.messages.insert(topic.last, Arc::new(message));
-        if let Some(id) = &what.dedup {
-            topic.dedup.insert(id.clone(), topic.last);
-            topic.dedup_order.push_back((now, id.clone()));
-        }
-        Ok(Stored {
-            position: position(&what.topic, topic.last),
-            duplicate: false,
-        })
+    /// The topics whose messages stay until somebody takes them out.
+    pub(super) fn kept(&self) -> Vec<Arc<str>> {
+        let kept = self.topics.iter().filter(|(_, topic)| topic.kept);
+        kept.map(|(name, _)| Arc::clone(name)).collect()
     }
 
     /// The messages of a topic, oldest first.
@@ -128,16 +79,6 @@ impl Store {
             .get(topic)
             .map(|topic| topic.messages.values().cloned().collect())
             .unwrap_or_default()
-    }
-
-    /// Takes one message out of a topic, whoever still waits for it.
-    pub(super) fn delete(&mut self, topic: &str, offset: u64) -> bool {
-        let removed = self
-            .topics
-            .get_mut(topic)
-            .and_then(|topic| topic.messages.remove(&offset));
-        self.bytes -= removed.as_ref().map_or(0, |message| message.size());
-        removed.is_some()
     }
 
     /// Name, messages held, and messages ever stored of each topic.
@@ -156,31 +97,5 @@ impl Store {
     /// The durables of a topic, which want to know of a new message.
     pub(super) fn durables_of(&self, topic: &str) -> &[Arc<str>] {
         self.topics.get(topic).map_or(&[], |topic| &topic.durables)
-    }
-
-    /// Drops a message that every durable of its topic has settled.
-    fn thin(&mut self, topic: &str, offset: u64) {
-        let Some(held) = self.topics.get_mut(topic) else {
-            return;
-        };
-        let wanted = |name: &Arc<str>| {
-            self.durables
-                .get(name)
-                .is_some_and(|durable| durable.wants(offset))
-        };
-        if held.kept || held.durables.iter().any(wanted) {
-            return;
-        }
-        self.bytes -= held
-            .messages
-            .remove(&offset)
-            .map_or(0, |message| message.size());
-    }
-}
-
-fn position(topic: &Arc<str>, offset: u64) -> Position {
-    Position {
-        log: Arc::clone(topic),
-        offset,
     }
 }

@@ -4,6 +4,7 @@ use super::function::{Act, Function};
 use super::stage::{Scene, Stand, event, until};
 use crate::broker::Header;
 use crate::dead_letter::{self, NOTES, Notes};
+use crate::filter::Filter;
 
 /// Promise 5: bytes, key and headers unchanged, plus why, how often, when, by whom.
 pub async fn a_dead_letter_is_the_original<S: Stand>(stand: &S) {
@@ -68,6 +69,27 @@ pub async fn what_is_redriven_is_for_one_function_alone<S: Stand>(stand: &S) {
     other.deliver(other.settled()).await;
     assert_eq!(scene.function.count("one"), 2);
     assert_eq!(other.function.count("one"), 1);
+}
+
+/// Promise 5: what is put back reaches its function, though a filter that it got meanwhile would leave it out.
+pub async fn what_is_redriven_is_not_filtered<S: Stand>(stand: &S) {
+    let function = Function::new(|_, nth| match nth {
+        1 => Act::Reject,
+        _ => Act::Done,
+    });
+    let mut scene = Scene::new(stand, "refiltered", function).await;
+    scene.publish(&event("one", "")).await;
+    scene.deliver(scene.settled()).await;
+    let letters = scene.letters().await;
+    let notes = Notes::of(&letters[0]).expect("a letter has notes");
+    scene.wiring.filter = Some(Filter::parse("type=other").expect("a filter"));
+    scene
+        .publish_raw(dead_letter::put_back(&letters[0], &notes))
+        .await;
+    scene.publish(&event("two", "")).await;
+    scene.deliver(scene.settled()).await;
+    assert_eq!(scene.function.count("one"), 2);
+    assert_eq!(scene.function.count("two"), 0, "the filter holds otherwise");
 }
 
 /// Promise 6: past the limit of hops the input is a dead letter, and no reply goes out.

@@ -30,6 +30,7 @@ const STACK: &str = "
       ledger: LEDGER
     annotations:
       topic: a b
+      events.dead-letter-topic: graveyard
       com.openfaas.retry.attempts: 3
       com.openfaas.retry.min_wait: 10ms
       com.openfaas.retry.max_wait: 50ms

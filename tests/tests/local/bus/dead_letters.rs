@@ -83,7 +83,8 @@ async fn a_dead_letter_is_listed_shown_and_put_back_for_its_function_alone() {
     assert_eq!(code, Some(1));
     assert!(refused.contains("does not hang on a now"), "{refused}");
 
-    assert_eq!(put(deployment(json!({ "topic": "a" }))).await.0, 202);
+    let filtered = json!({ "topic": "a", "events.filter": "type=wanted" });
+    assert_eq!(put(deployment(filtered)).await.0, 202);
     let redriven = until("it hangs on its topic again", async || {
         let (text, code) = said(
             &runner,
@@ -103,4 +104,10 @@ async fn a_dead_letter_is_listed_shown_and_put_back_for_its_function_alone() {
     );
     let (list, _) = said(&runner, &["dead-letters", "list", "first"]);
     assert_eq!(list.trim(), "no dead letters");
+
+    let gone = json!({ "functionName": "second" }).to_string();
+    let (status, _) = runner.send(Method::DELETE, "/system/functions", gone).await;
+    assert_eq!(status, 202);
+    let (list, _) = said(&runner, &["dead-letters", "list", "second"]);
+    assert_eq!(list.matches("graveyard@").count(), 2, "they stay: {list}");
 }

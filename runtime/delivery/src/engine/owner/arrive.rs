@@ -175,15 +175,13 @@ impl Owner {
         }
     }
 
-    /// Whether the filter takes it, and no redrive put it back for somebody else.
+    /// Whether it is for this function: put back for it, whatever its filter says by now, or taken by the filter.
     fn is_wanted(&self, message: &Message, event: &openfaas_cloudevents::Event) -> bool {
-        dead_letter::is_for(message, &self.namespace, &self.function)
-            && self
-                .settings
-                .wiring
-                .filter
-                .as_ref()
-                .is_none_or(|filter| filter.accepts(|name| event.text(name)))
+        let filter = || self.settings.wiring.filter.as_ref();
+        match dead_letter::redrive(message) {
+            Some(redrive) => redrive.is_for(&self.namespace, &self.function),
+            None => filter().is_none_or(|filter| filter.accepts(|name| event.text(name))),
+        }
     }
 
     /// Makes an event ready if it is its turn and its time; wakes it later otherwise.

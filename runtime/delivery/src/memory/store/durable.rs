@@ -202,30 +202,36 @@ impl Store {
         }
     }
 
-    /// Forgets a durable and what it held back.
+    /// Forgets a durable. What only that one had not settled goes with it, or, where it was the only one of its topic,
+    /// all but what is kept of a topic that nobody reads.
     pub(in crate::memory) fn remove(&mut self, name: &str) {
         let Some(durable) = self.durables.remove(name) else {
             return;
         };
-        if let Some(topic) = self.topics.get_mut(&durable.topic) {
-            topic.durables.retain(|other| &**other != name);
+        let Some(topic) = self.topics.get_mut(&durable.topic) else {
+            return;
+        };
+        topic.durables.retain(|other| &**other != name);
+        if topic.is_unread() {
+            while topic.messages.len() > self.limits.unread {
+                self.bytes -= topic.take_oldest();
+            }
+            return;
+        }
+        let offsets: Vec<u64> = topic.messages.keys().copied().collect();
+        for offset in offsets {
+            self.thin(&durable.topic, offset);
         }
     }
 
-    pub(in crate::memory) fn has(&self, durable: &str) -> bool {
-        self.durables.contains_key(durable)
-    }
-
-    /// Unsettled messages of a durable: given out, and not yet given out.
-    pub(in crate::memory) fn backlog(&self, durable: &str) -> usize {
-        let Some(durable) = self.durables.get(durable) else {
-            return 0;
-        };
+    /// Unsettled messages of a durable: given out, and not yet given out. `None`: it was never opened.
+    pub(in crate::memory) fn backlog(&self, durable: &str) -> Option<usize> {
+        let durable = self.durables.get(durable)?;
         let waiting = self
             .topics
             .get(&durable.topic)
             .map_or(0, |topic| topic.messages.range(durable.next..).count());
-        durable.pending.len() + waiting
+        Some(durable.pending.len() + waiting)
     }
 
     fn postpone(&mut self, durable: &str, offset: u64, due: Time) {

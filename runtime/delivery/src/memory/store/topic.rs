@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::broker::Message;
 use crate::clock::Time;
@@ -43,5 +44,28 @@ impl Topic {
                 .find(|(_, message)| message.time.is_some_and(|time| time >= moment))
                 .map_or(self.last + 1, |(offset, _)| *offset),
         }
+    }
+
+    /// Nobody subscribes to it, and it holds no dead letters.
+    pub(super) fn is_unread(&self) -> bool {
+        self.durables.is_empty() && !self.kept
+    }
+
+    /// When its oldest message was stored, if it has one that may go for another to come.
+    pub(super) fn oldest_unread(&self) -> Option<SystemTime> {
+        let (_, oldest) = self.messages.first_key_value()?;
+        oldest.time.filter(|_| self.is_unread())
+    }
+
+    /// Takes out a message, and says how many bytes that made free.
+    pub(super) fn take_out(&mut self, offset: u64) -> usize {
+        let message = self.messages.remove(&offset);
+        message.map_or(0, |message| message.size())
+    }
+
+    /// Takes out the oldest message, and says how many bytes that made free.
+    pub(super) fn take_oldest(&mut self) -> usize {
+        let oldest = self.messages.pop_first();
+        oldest.map_or(0, |(_, message)| message.size())
     }
 }
