@@ -42,23 +42,9 @@ pub enum ReplyError {
         /// Its type.
         ty: String,
     },
-    /// It is larger than its topic takes.
-    #[error("reply {index} has {size} bytes, and `{topic}` takes {limit}")]
-    TooLarge {
-        /// Which, from 0.
-        index: usize,
-        /// Where it would have gone.
-        topic: String,
-        /// Its size in bytes, attributes and data.
-        size: usize,
-        /// What that topic takes.
-        limit: usize,
-    },
 }
 
-/// [Stamps](stamp) the replies of one answer and checks them all: valid, topic, size, hops.
-///
-/// `limit` says how many bytes a topic takes; `None` where that is not known before it is published.
+/// [Stamps](stamp) the replies of one answer and checks them all: valid, topic, hops.
 ///
 /// # Errors
 /// The first reply that may not be published; then none may.
@@ -67,27 +53,18 @@ pub fn finish(
     cause: &Cause,
     wiring: &Wiring,
     span: Option<&TraceContext>,
-    limit: impl Fn(&str) -> Option<usize>,
 ) -> Result<Vec<Reply>, ReplyError> {
     let replies = stamp(replies, cause, &wiring.function, span);
     check(&replies, cause, wiring.max_hops)?;
-    let reply = |(index, event): (usize, Event)| {
-        let Some(topic) = wiring.replies.route(event.ty()) else {
-            return Err(ReplyError::NoTopic {
-                index,
-                ty: event.ty().to_owned(),
-            });
-        };
-        let (topic, size) = (topic.to_owned(), size(&event));
-        match limit(&topic) {
-            Some(limit) if size > limit => Err(ReplyError::TooLarge {
-                index,
-                topic,
-                size,
-                limit,
-            }),
-            _ => Ok(Reply { topic, event }),
-        }
+    let reply = |(index, event): (usize, Event)| match wiring.replies.route(event.ty()) {
+        Some(topic) => Ok(Reply {
+            topic: topic.to_owned(),
+            event,
+        }),
+        None => Err(ReplyError::NoTopic {
+            index,
+            ty: event.ty().to_owned(),
+        }),
     };
     replies.into_iter().enumerate().map(reply).collect()
 }
@@ -109,13 +86,4 @@ pub fn check(replies: &[Event], cause: &Cause, max_hops: u32) -> Result<(), Repl
             .map_err(|error| ReplyError::Invalid { index, error })?;
     }
     Ok(())
-}
-
-/// What an event takes in binary mode: names and values of its attributes, and its data.
-fn size(event: &Event) -> usize {
-    let attributes: usize = event
-        .attributes()
-        .map(|(name, value)| name.len() + value.text().len())
-        .sum();
-    attributes + event.data().bytes().len()
 }

@@ -213,10 +213,7 @@ fn wiring() -> Wiring {
 }
 
 fn finished(replies: Vec<Event>, cause: &Event) -> Result<Vec<String>, String> {
-    let replies = finish(replies, &Cause::of(cause, None), &wiring(), None, |_| {
-        Some(1_000)
-    });
-    match replies {
+    match finish(replies, &Cause::of(cause, None), &wiring(), None) {
         Ok(replies) => Ok(replies.into_iter().map(|reply| reply.topic).collect()),
         Err(error) => Err(error.to_string()),
     }
@@ -235,7 +232,6 @@ fn each_reply_goes_to_the_topic_of_its_type() {
 #[test]
 fn one_reply_that_may_not_go_keeps_all_of_them() {
     let invalid = reply().with_id("not\u{1}valid");
-    let large = Event::new("payment.accepted", Data::text("x".repeat(1_000)));
     let foreign = Event::new("payment.refunded", Data::absent());
     for (bad, message) in [
         (invalid, "reply 1 is no valid CloudEvent: "),
@@ -243,7 +239,6 @@ fn one_reply_that_may_not_go_keeps_all_of_them() {
             Event::new("", Data::absent()),
             "reply 1 is no valid CloudEvent: ",
         ),
-        (large, "reply 1 has 11"),
         (
             foreign,
             "reply 1 has the type `payment.refunded`, and no reply topic takes that type",
@@ -265,37 +260,6 @@ fn a_chain_stops_at_its_limit() {
     );
     // What answers nothing ends its chain by itself.
     assert!(finished(vec![], &at(32)).is_ok());
-}
-
-#[test]
-fn a_topic_takes_what_is_exactly_as_large_as_it_may_be() {
-    let cause = Cause::of(&order(), None);
-    let finished = |limit| finish(vec![reply()], &cause, &wiring(), None, |_| Some(limit));
-    let Err(ReplyError::TooLarge { size, .. }) = finished(1) else {
-        panic!()
-    };
-    assert!(finished(size).is_ok());
-    let error = finished(size - 1).unwrap_err().to_string();
-    let expected = format!(
-        "reply 0 has {size} bytes, and `shipments` takes {}",
-        size - 1
-    );
-    assert_eq!(error, expected);
-}
-
-#[test]
-fn a_size_that_nobody_knows_is_left_to_the_broker() {
-    let large = Event::new("payment.accepted", Data::text("x".repeat(1_000_000)));
-    assert!(
-        finish(
-            vec![large],
-            &Cause::of(&order(), None),
-            &wiring(),
-            None,
-            |_| None
-        )
-        .is_ok()
-    );
 }
 
 #[test]

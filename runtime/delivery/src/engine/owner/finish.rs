@@ -55,7 +55,7 @@ impl Owner {
         let key = reply::order_key(event, held.message.key.as_deref());
         let cause = Cause::of(event, key.as_deref());
         let span = span.cloned().or_else(|| trace_of(event));
-        let finished = reply::finish(replies, &cause, wiring, span.as_ref(), |_| None)
+        let finished = reply::finish(replies, &cause, wiring, span.as_ref())
             .map_err(|error| error.to_string())?;
         finished
             .into_iter()
