@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use openfaas_cloudevents::{Data, Event};
+use openfaas_cloudevents::{Data, Event, timestamp};
 use openfaas_delivery::{
     broker::Position,
     observe::{Observation, Observer, State, What},
+    wiring::Start,
 };
 use tokio::sync::watch;
 
@@ -120,6 +121,23 @@ impl Trail {
         let said = match observation.what {
             What::State(State::NotReady(why)) => {
                 format!("takes nothing from {}: {why}", observation.topic)
+            }
+            // A function that begins at the beginning of nothing is no news.
+            What::State(State::Began { start, waiting })
+                if (start, waiting) != (Start::Oldest, 0) =>
+            {
+                let from = match start {
+                    Start::Oldest => "the oldest event".to_owned(),
+                    Start::New => "what is published from now on".to_owned(),
+                    Start::At(time) => format!("what came since {}", timestamp::format(time)),
+                };
+                format!(
+                    "begins with {from} of {}: {waiting} wait",
+                    observation.topic
+                )
+            }
+            What::State(State::Interrupted(why) | State::Lost(why)) => {
+                format!("begins again with {}: {why}", observation.topic)
             }
             What::State(State::Down(why)) => format!("is down, its events wait: {why}"),
             What::State(State::Sick) => {

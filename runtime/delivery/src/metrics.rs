@@ -158,10 +158,12 @@ impl Numbers {
     fn state(&self, state: State<'_>) {
         match state {
             State::Ready => self.ready.set(1.0),
-            State::NotReady(_) | State::Draining => self.ready.set(0.0),
+            State::NotReady(_) | State::Interrupted(_) | State::Lost(_) | State::Draining => {
+                self.ready.set(0.0);
+            }
             State::Down(_) | State::Sick => self.waits.set(1.0),
             State::Up => self.waits.set(0.0),
-            State::TakingOver { .. } | State::OneByOne => {}
+            State::Began { .. } | State::TakingOver { .. } | State::OneByOne => {}
         }
     }
 }

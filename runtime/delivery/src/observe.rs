@@ -7,6 +7,7 @@ use openfaas_cloudevents::Event;
 
 use crate::broker::Position;
 use crate::clock::Time;
+use crate::wiring::Start;
 
 /// One thing that happened to one message, or to a subscription as a whole. Borrowed: an observer copies what it keeps.
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +110,17 @@ pub enum State<'a> {
     NotReady(&'a str),
     /// It takes events.
     Ready,
+    /// Its durable or group was made just now, and so `events.start` counted; said this once.
+    Began {
+        /// Where it begins.
+        start: Start,
+        /// So many events wait there already.
+        waiting: u64,
+    },
+    /// The broker broke off, for this reason: what runs is finished, the rest let go, and it begins again.
+    Interrupted(&'a str),
+    /// It is somebody else's, for this reason: all is let go, and it begins again.
+    Lost(&'a str),
     /// The function is down or full; events wait, one call per back-off step.
     Down(&'a str),
     /// The last answers were all retries; events wait, one call per back-off step, and a retry costs nothing.

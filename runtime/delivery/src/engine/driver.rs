@@ -15,7 +15,7 @@ use super::{Control, Ended, Engine};
 use crate::broker::{Broker, Codec, Position, Source, SourceEvent};
 use crate::call::{Call, Outcome, Payload};
 use crate::clock::{Clock, Random, Time};
-use crate::observe::Observer;
+use crate::observe::{Observation, Observer, State, What};
 use crate::target::Target;
 
 /// A health check that takes longer has failed.
@@ -190,8 +190,14 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
 
     fn came(&mut self, index: usize, event: SourceEvent) -> Input {
         let input = match event {
-            SourceEvent::Interrupted(_) => return Input::Interrupted(index),
-            SourceEvent::Lost(_) => return Input::Lost(index),
+            SourceEvent::Interrupted(reason) => {
+                self.say(index, State::Interrupted(&reason));
+                return Input::Interrupted(index);
+            }
+            SourceEvent::Lost(reason) => {
+                self.say(index, State::Lost(&reason));
+                return Input::Lost(index);
+            }
             SourceEvent::Assigned(assignment) => Input::Assigned(index, assignment),
             SourceEvent::Message(message) => {
                 let decoded = self.engine.broker.decode(&message);
@@ -202,6 +208,17 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
         };
         self.listen(index);
         input
+    }
+
+    fn say(&self, index: usize, state: State<'_>) {
+        self.engine.observer.observe(&Observation {
+            at: self.engine.clock.now(),
+            function: &self.settings.wiring.function,
+            topic: &self.subscriptions[index].topic,
+            position: None,
+            event: None,
+            what: What::State(state),
+        });
     }
 
     fn listen(&self, index: usize) {

@@ -34,6 +34,10 @@ impl Owner {
     }
 
     pub(super) fn assigned(&mut self, index: usize, assignment: Assignment) {
+        if let Some(waiting) = assignment.created {
+            let start = self.settings.wiring.start;
+            self.tell(index, None, What::State(State::Began { start, waiting }));
+        }
         let before = assignment.record.unwrap_or_default();
         let unclean = match before.open {
             true if before.floor == assignment.floor => before.unclean + 1,
