@@ -21,7 +21,9 @@ use crate::{
     build::{self, Builder, Compiler, Plan},
     bus::{self, Bus},
     gateway::{self, Client, Credentials, Gateway, Queue, UPSTREAM_TIMEOUT, reachable},
-    process::{Common, Functions, Guard, GuardError, Host, Logs, Secrets, Spec, State, remove},
+    process::{
+        Common, Functions, Guard, GuardError, Host, Leavings, Logs, Secrets, Spec, State, remove,
+    },
     stack::{self, Known},
     terminal::{Console, with_cause},
     traces::Traces,
@@ -29,6 +31,9 @@ use crate::{
 
 /// What the gateway may take to finish its last calls.
 const LAST_CALLS: Duration = Duration::from_secs(10);
+
+/// What calls that nobody waits for, and their callbacks, are given: as much as deliveries have to drain.
+const LAST_QUEUED: Duration = Duration::from_secs(25);
 
 /// What a function may take until it takes calls or has died once: a little more than it is given before it is ended.
 const START: Duration = Duration::from_secs(35);
@@ -56,6 +61,8 @@ pub struct Options {
     pub queue: usize,
     /// What `${…}` in the stack file stands for, before this process's own environment.
     pub variables: Vec<(String, String)>,
+    /// The file that will say the run is ready, so that none is left of a run that was killed.
+    pub ready_file: Option<PathBuf>,
 }
 
 /// One run.
@@ -165,7 +172,10 @@ impl Session {
                 source,
             }
         })?;
-        let guard = Guard::start(folder.path())?;
+        let guard = Guard::start(&Leavings {
+            ready_file: options.ready_file,
+            folder: folder.path().to_owned(),
+        })?;
         let compiler = Compiler {
             console: console.clone(),
             group: guard.group(),
@@ -292,10 +302,10 @@ impl Session {
             console.line(&format!("the deliveries did not end in order: {error}"));
         }
         self.telemetry.shutdown(LAST_SPANS).await;
-        let given_up = self.gateway.queue.end().await;
+        let given_up = self.gateway.queue.end(LAST_QUEUED).await;
         if given_up > 0 {
             console.line(&format!(
-                "{given_up} calls that nobody waits for were not done"
+                "{given_up} calls that nobody waits for, or their callbacks, were not done"
             ));
         }
         self.stop.cancel();

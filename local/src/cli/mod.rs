@@ -11,7 +11,7 @@ mod table;
 mod tree;
 mod trial;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -45,10 +45,7 @@ enum Command {
     Try(trial::Try),
     /// End what a runner left that could not do it itself
     #[command(name = guard::COMMAND, hide = true)]
-    Guard {
-        /// The folder of its run.
-        folder: PathBuf,
-    },
+    Guard(guard::Leavings),
 }
 
 /// The whole program.
@@ -56,7 +53,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
-        Some(Command::Guard { folder }) => guard::keep(&folder)
+        Some(Command::Guard(leavings)) => guard::keep(&leavings)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Into::into),
         Some(Command::Run(options)) => on_runtime(run::run(options)),

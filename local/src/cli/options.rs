@@ -74,6 +74,7 @@ impl Run {
             credentials,
             queue: self.async_queue,
             variables: Vec::new(),
+            ready_file: self.ready_file,
         })
     }
 }

@@ -81,6 +81,7 @@ pub(super) async fn try_chain(options: Try) -> Done {
         queue: 100,
         // The stack file lets the card `kills` kill only where this is set.
         variables: vec![("demo_faults".to_owned(), "true".to_owned())],
+        ready_file: None,
     };
     let session = Session::open(session, console.clone()).await?;
     for function in FUNCTIONS {

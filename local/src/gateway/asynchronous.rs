@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::{
@@ -20,14 +20,14 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
+    HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
     header::{CONTENT_LENGTH, HOST, RETRY_AFTER},
     request::Parts,
 };
-use openfaas_delivery::wiring::RetryPolicy;
+use openfaas_delivery::{answer::retry_after, wiring::RetryPolicy};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -64,9 +64,11 @@ pub struct Queue {
     running: Arc<Semaphore>,
     /// The calls.
     tasks: TaskTracker,
-    /// Ends the waiting for retries.
-    stop: CancellationToken,
-    /// How many calls did not see their retry for that.
+    /// Ends the waiting for another attempt.
+    pub(super) stop: CancellationToken,
+    /// Ends all else.
+    cut: CancellationToken,
+    /// How many calls, or their callbacks, were not done for that.
     given_up: Arc<AtomicUsize>,
 }
 
@@ -98,15 +100,20 @@ impl Queue {
             running: Arc::new(Semaphore::new(RUNNING)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
             given_up: Arc::default(),
         }
     }
 
-    /// Finishes the calls that run, gives up those that wait for a retry, and returns how many were given up.
-    pub async fn end(&self) -> usize {
+    /// Finishes the calls and callbacks that run, for as long as `limit`, gives up those that wait for another attempt,
+    /// and returns how many were given up.
+    pub async fn end(&self, limit: Duration) -> usize {
         self.tasks.close();
         self.stop.cancel();
-        self.tasks.wait().await;
+        if timeout(limit, self.tasks.wait()).await.is_err() {
+            self.cut.cancel();
+            self.tasks.wait().await;
+        }
         self.given_up.load(Ordering::Relaxed)
     }
 }
@@ -194,34 +201,43 @@ fn policy(annotations: &BTreeMap<String, String>) -> RetryPolicy {
 
 impl Job {
     async fn run(self, gateway: Gateway) {
+        let done = tokio::select! {
+            biased;
+            () = gateway.queue.cut.cancelled() => false,
+            done = self.work(&gateway) => done,
+        };
+        if !done {
+            gateway.queue.given_up.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it was done, however it ended.
+    async fn work(&self, gateway: &Gateway) -> bool {
         let began = Instant::now();
         let mut retries = 0;
         let outcome = loop {
-            let outcome = self.attempt(&gateway).await;
+            let outcome = self.attempt(gateway).await;
             if !self.wants_retry(&outcome) || retries + 1 >= self.policy.attempts {
                 break outcome;
             }
             let wait = self.wait_after(&outcome, retries);
             tokio::select! {
                 biased;
-                () = gateway.queue.stop.cancelled() => {
-                    gateway.queue.given_up.fetch_add(1, Ordering::Relaxed);
-                    return;
-                }
+                () = gateway.queue.stop.cancelled() => return false,
                 () = sleep(wait) => retries += 1,
             }
         };
-        if let Some(callback) = &self.callback {
-            let name = Target::below(PREFIX, &self.parts.uri).map_or("", |target| target.name);
-            let report = callback::Report {
-                function: name,
-                call_id: self.stamp.call_id(),
-                duration: began.elapsed(),
-                retries,
-                attempts: self.policy.attempts,
-            };
-            callback::send(&gateway, callback, &report, outcome).await;
-        }
+        let Some(callback) = &self.callback else {
+            return true;
+        };
+        let report = callback::Report {
+            function: Target::below(PREFIX, &self.parts.uri).map_or("", |target| target.name),
+            call_id: self.stamp.call_id(),
+            duration: began.elapsed(),
+            retries,
+            attempts: self.policy.attempts,
+        };
+        callback::send(gateway, callback, &report, outcome).await
     }
 
     async fn attempt(&self, gateway: &Gateway) -> Outcome {
@@ -260,22 +276,11 @@ impl Job {
     }
 
     fn wait_after(&self, outcome: &Outcome, retries: u32) -> Duration {
-        match seconds(&outcome.headers) {
+        match retry_after(&outcome.headers, SystemTime::now()) {
             Some(asked) => self.policy.clamp(asked),
             None => self.policy.longest_wait(retries).mul_f64(fastrand::f64()),
         }
     }
-}
-
-fn seconds(headers: &HeaderMap) -> Option<Duration> {
-    headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
 }
 
 /// What of the answer's headers describes its own way back, and not the answer.

@@ -81,8 +81,13 @@ pub(super) fn address(url: &HeaderValue) -> Result<Uri, Failure> {
     }
 }
 
-/// Posts the answer to `callback`.
-pub(super) async fn send(gateway: &Gateway, callback: &Uri, report: &Report<'_>, outcome: Outcome) {
+/// Posts the answer to `callback`. Whether that is over, whoever took it: not so where the run ended before.
+pub(super) async fn send(
+    gateway: &Gateway,
+    callback: &Uri,
+    report: &Report<'_>,
+    outcome: Outcome,
+) -> bool {
     let headers = headers(report, &outcome);
     let uri = here(callback, gateway.address).unwrap_or_else(|| callback.clone());
     for attempt in 0..ATTEMPTS {
@@ -96,15 +101,20 @@ pub(super) async fn send(gateway: &Gateway, callback: &Uri, report: &Report<'_>,
             .await
             .is_ok_and(|answer| !answer.status().is_server_error())
         {
-            return;
+            return true;
         }
-        sleep(FIRST_WAIT * 2_u32.pow(attempt)).await;
+        tokio::select! {
+            biased;
+            () = gateway.queue.stop.cancelled() => return false,
+            () = sleep(FIRST_WAIT * 2_u32.pow(attempt)) => {}
+        }
     }
     let console = &gateway.functions.host.console;
     console.note(
         report.function,
         &format!("its callback to {callback} was refused {ATTEMPTS} times and is given up"),
     );
+    true
 }
 
 fn headers(report: &Report<'_>, outcome: &Outcome) -> HeaderMap {

@@ -1,18 +1,25 @@
 //! The guard: a second process of this program that clears up when the first one cannot.
 //!
 //! Every function and every compiler runs in the guard's process group. The runner holds the guard's standard input
-//! open; the kernel closes it when the runner ends, however it ends, `kill -9` included. From then on the guard takes
-//! the group down and removes the run's folder. No process has to be told of another one, and a process that a function
-//! started itself is in the group as well.
+//! open; the kernel closes it when the runner ends, however it ends, `kill -9` included. From then on the guard ends
+//! the group, SIGTERM first and SIGKILL after [`GRACE`], and only when nothing of it is left removes the run's folder. No
+//! process has to be told of another one, and a process that a function started itself is in the group as well.
+//!
+//! What it cannot end: a process that has left the group (`setsid`, a shell with job control). What it cannot do: outlive
+//! its own SIGKILL. So it goes by a name of its own: `killall openfaas-local` ends the runner and leaves the guard to its
+//! work. With both killed at once functions run on; nothing short of that leaves any.
 
 use std::{
+    fs,
     io::{self, Read, Write},
-    path::Path,
+    path::PathBuf,
     process::Stdio,
+    thread::sleep,
     time::Duration,
 };
 
-use rustix::process::{Signal, getpgrp, kill_process_group};
+use clap::Args;
+use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, kill_process_group};
 use thiserror::Error;
 use tokio::{
     io::AsyncWriteExt,
@@ -26,11 +33,28 @@ use crate::terminal::with_cause;
 /// The hidden command under which this program becomes the guard.
 pub const COMMAND: &str = "guard";
 
+/// What the guard is called in a list of processes.
+const NAME: &str = "openfaas-guard";
+
 /// What the runner writes before it closes the pipe when it has cleared up itself.
 const CLEAN: u8 = b'.';
 
 /// What the processes of a runner that was killed are given between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// How often the guard looks whether something is left after SIGKILL, and how long it waits each time.
+const LOOKS: usize = 50;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// What the guard is to clear up.
+#[derive(Clone, Debug, Args)]
+pub struct Leavings {
+    /// The file that says the runner is ready, if one was asked for.
+    #[arg(long)]
+    pub ready_file: Option<PathBuf>,
+    /// The folder of its run.
+    pub folder: PathBuf,
+}
 
 /// The runner's end of the guard.
 #[derive(Debug)]
@@ -63,15 +87,19 @@ pub enum GuardError {
 }
 
 impl Guard {
-    /// Starts the guard of a run whose files are all under `folder`.
+    /// Starts the guard of a run that would leave `leavings`.
     ///
     /// # Errors
     /// When this program cannot be started a second time.
-    pub fn start(folder: &Path) -> Result<Self, GuardError> {
+    pub fn start(leavings: &Leavings) -> Result<Self, GuardError> {
         let program = std::env::current_exe().map_err(GuardError::OwnFile)?;
-        let mut child = Command::new(&program)
-            .arg(COMMAND)
-            .arg(folder)
+        let mut command = Command::new(&program);
+        command.arg0(NAME).arg(COMMAND);
+        if let Some(file) = &leavings.ready_file {
+            command.arg("--ready-file").arg(file);
+        }
+        let mut child = command
+            .arg(&leavings.folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .process_group(0)
@@ -113,11 +141,11 @@ impl Guard {
     }
 }
 
-/// What the guard process does: waits for the runner to end, then ends the group and removes `folder`.
+/// What the guard process does: waits for the runner to end, then ends the group and removes what is left.
 ///
 /// # Errors
 /// When the signals that must not end the guard cannot be caught.
-pub fn keep(folder: &Path) -> io::Result<()> {
+pub fn keep(leavings: &Leavings) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -127,18 +155,62 @@ pub fn keep(folder: &Path) -> io::Result<()> {
         signal(SignalKind::interrupt())?,
         signal(SignalKind::hangup())?,
     ];
+    // It does its work under any name.
+    let _ = rustix::thread::set_name(c"openfaas-guard");
     let mut said = Vec::new();
     let heard = io::stdin().read_to_end(&mut said);
     if heard.is_err() || said.last() != Some(&CLEAN) {
-        match kill_process_group(getpgrp(), Signal::TERM) {
-            Ok(()) => std::thread::sleep(GRACE),
-            Err(error) => say(&format!("cannot end what the runner left: {error}")),
-        }
-        if let Err(error) = remove(folder) {
-            say(&with_cause(&error));
-        }
+        clear_up(leavings);
     }
     Ok(kill_process_group(getpgrp(), Signal::KILL)?)
+}
+
+fn clear_up(leavings: &Leavings) {
+    // Before anybody can wait for the next runner's.
+    if let Some(file) = &leavings.ready_file
+        && let Err(error) = fs::remove_file(file)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        say(&format!("cannot remove {}: {error}", file.display()));
+    }
+    match kill_process_group(getpgrp(), Signal::TERM) {
+        Ok(()) => sleep(GRACE),
+        Err(error) => say(&format!("cannot end what the runner left: {error}")),
+    }
+    let mut removed = Ok(());
+    for _ in 0..LOOKS {
+        let others = others(getpgrp());
+        for other in &others {
+            // One that is gone by now is what this is for.
+            let _ = kill_process(*other, Signal::KILL);
+        }
+        if others.is_empty() {
+            removed = remove(&leavings.folder);
+            if removed.is_ok() {
+                return;
+            }
+        }
+        sleep(BETWEEN_LOOKS);
+    }
+    if let Err(error) = removed.and_then(|()| remove(&leavings.folder)) {
+        say(&with_cause(&error));
+    }
+}
+
+/// The other processes of a group that still run. None where the system has no `/proc`: SIGKILL for the whole group
+/// comes last then.
+fn others(group: Pid) -> Vec<Pid> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // The name, in parentheses, may hold anything; after it come state, parent and group.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let ends = matches!(fields.next()?, "Z" | "X");
+        let its_group: i32 = fields.nth(1)?.parse().ok()?;
+        (its_group == group.as_raw_nonzero().get() && !ends).then(|| Pid::from_raw(id))?
+    });
+    ids.filter(|id| *id != getpid()).collect()
 }
 
 /// Tells whoever still reads: the runner that did is gone.

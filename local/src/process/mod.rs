@@ -20,7 +20,7 @@ mod table;
 pub use environment::{Common, Place};
 pub use function::{Desired, Function};
 pub use functions::Functions;
-pub use guard::{Guard, GuardError};
+pub use guard::{Guard, GuardError, Leavings};
 pub use host::Host;
 pub use leavings::{LeftBehind, how, remove};
 pub use logs::{Line, Logs, Origin, Wanted};

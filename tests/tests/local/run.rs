@@ -90,6 +90,18 @@ async fn nothing_is_left_when_the_runner_is_killed() {
         (!is_alive(function) && !folder.exists()).then_some(())
     })
     .await;
+    assert!(!runner.folder().join("ready.json").exists());
+}
+
+#[tokio::test]
+async fn the_guard_bears_another_name_than_the_runner() {
+    let runner = runner();
+    let guard = guard_of(&folder_of_run(&runner).await);
+    until("it has its name", async || {
+        let name = fs::read_to_string(format!("/proc/{guard}/comm")).unwrap();
+        (name == "openfaas-guard\n").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -181,7 +193,7 @@ async fn a_runner_whose_guard_is_ended_says_so_and_leaves_nothing() {
 fn guard_of(folder: &Path) -> u32 {
     let is_guard = |entry: &fs::DirEntry| {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let end = format!("\0guard\0{}\0", folder.display());
+        let end = format!("\0{}\0", folder.display());
         line.ends_with(end.as_bytes())
     };
     let found = fs::read_dir("/proc")
