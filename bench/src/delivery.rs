@@ -176,7 +176,7 @@ async fn open(bus: &Bus) {
     let control = Control::new();
     let engine = Engine::new(bus.clone(), Nothing::new(false), ());
     let opened = async {
-        while !bus.has(&durable()) {
+        while bus.backlog(&durable()).is_none() {
             tokio::task::yield_now().await;
         }
         control.drain();

@@ -145,6 +145,12 @@ impl Observer for Status {
                 tracing::warn!(function, topic, "takes no events: {why}");
             }
             What::State(State::Ready) if news => tracing::info!(function, topic, "takes events"),
+            What::State(State::Began { start, waiting }) => {
+                tracing::info!(function, topic, waiting, "begins with {start}");
+            }
+            What::State(State::Interrupted(why) | State::Lost(why)) => {
+                tracing::warn!(function, topic, "begins again: {why}");
+            }
             What::State(State::Down(why)) => {
                 tracing::warn!(
                     function,

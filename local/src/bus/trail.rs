@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use openfaas_cloudevents::{Data, Event, timestamp};
+use openfaas_cloudevents::{Data, Event};
 use openfaas_delivery::{
     broker::Position,
     observe::{Observation, Observer, State, What},
@@ -126,13 +126,8 @@ impl Trail {
             What::State(State::Began { start, waiting })
                 if (start, waiting) != (Start::Oldest, 0) =>
             {
-                let from = match start {
-                    Start::Oldest => "the oldest event".to_owned(),
-                    Start::New => "what is published from now on".to_owned(),
-                    Start::At(time) => format!("what came since {}", timestamp::format(time)),
-                };
                 format!(
-                    "begins with {from} of {}: {waiting} wait",
+                    "begins with {start} of {}: {waiting} wait",
                     observation.topic
                 )
             }

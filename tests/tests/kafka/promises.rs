@@ -61,4 +61,5 @@ over_kafka! {
     replies_carry_identity_and_trace,
     retries_are_never_early,
     what_is_redriven_is_for_one_function_alone,
+    what_is_redriven_is_not_filtered,
 }

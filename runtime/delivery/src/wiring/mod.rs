@@ -12,7 +12,10 @@ mod retry;
 mod topic;
 mod write;
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
+
+use openfaas_cloudevents::timestamp;
 
 pub use annotations::{Annotation, KNOWN, Misspelt, environment_name, misspelt};
 pub use error::WiringError;
@@ -99,6 +102,17 @@ pub enum Format {
     Binary,
     /// One JSON document.
     Structured,
+}
+
+/// As a sentence goes on after "begins with".
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Oldest => f.write_str("the oldest event"),
+            Self::New => f.write_str("what is published from now on"),
+            Self::At(time) => write!(f, "what came since {}", timestamp::format(*time)),
+        }
+    }
 }
 
 impl Wiring {
