@@ -2,7 +2,7 @@
 //!
 //! Every function and every compiler runs in the guard's process group. The runner holds the guard's standard input
 //! open; the kernel closes it when the runner ends, however it ends, `kill -9` included. From then on the guard ends
-//! the group, SIGTERM first and SIGKILL after [`GRACE`], and only when nothing of it is left removes the run's folder. No
+//! the group, SIGTERM first and SIGKILL after `GRACE`, and only when nothing of it is left removes the run's folder. No
 //! process has to be told of another one, and a process that a function started itself is in the group as well.
 //!
 //! What it cannot end: a process that has left the group (`setsid`, a shell with job control). What it cannot do: outlive
