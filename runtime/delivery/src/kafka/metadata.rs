@@ -45,7 +45,9 @@ impl Metadata {
         // What lies before the offset is settled.
         let suspects = suspects
             .filter_map(|(suspect, attempts)| Some((suspect.checked_sub(offset)?, *attempts)));
-        pairs(&mut line, "suspects", suspects, longest);
+        if !pairs(&mut line, "suspects", suspects, longest) {
+            return line;
+        }
         let mut end = offset;
         let done = self.done.iter().map(|range| {
             let unfinished = range.start.saturating_sub(end);
@@ -99,22 +101,23 @@ impl Metadata {
     }
 }
 
-/// Appends as many pairs as fit.
+/// Appends as many pairs as fit; whether all did.
 fn pairs<T: std::fmt::Display>(
     line: &mut String,
     name: &str,
     pairs: impl Iterator<Item = (u64, T)>,
     longest: usize,
-) {
+) -> bool {
     let mut before = format!(" {name}=");
     for (first, second) in pairs {
         let pair = format!("{before}{first}.{second}");
         if line.len() + pair.len() > longest {
-            return;
+            return false;
         }
         line.push_str(&pair);
         before = ",".into();
     }
+    true
 }
 
 fn pair<T: FromStr>(text: &str) -> Option<(u64, T)> {
