@@ -186,11 +186,11 @@ impl Observer for Status {
             } => tracing::warn!(
                 function,
                 topic,
-                message = %place(),
+                position = %place(),
                 "is a dead letter in {letters}: {reason}"
             ),
             What::Repeating { step, reason } => {
-                tracing::warn!(function, topic, message = %place(), "{step} repeated: {reason}");
+                tracing::warn!(function, topic, position = %place(), "{step} repeated: {reason}");
             }
             What::Gone { count } => tracing::warn!(
                 function,
@@ -201,7 +201,7 @@ impl Observer for Status {
             What::Answered { status, took } if self.print_response => tracing::info!(
                 function,
                 topic,
-                message = %place(),
+                position = %place(),
                 status,
                 "answered after {} ms",
                 took.as_millis()
