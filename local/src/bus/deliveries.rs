@@ -42,7 +42,7 @@ pub(super) async fn follow(engine: LocalEngine, bus: Bus, stop: impl Future<Outp
     }
 }
 
-/// After a delivery has ended: nothing waits for a function any more on a topic that is not its own now.
+/// After a delivery has ended: nothing waits any more for a function that is deployed with other topics now.
 fn over(bus: &Bus, wiring: &Wiring, how: Ended) {
     if let Ended::Cut(inputs) = how {
         let said = format!("{inputs} of its events took too long and were cut");
@@ -52,10 +52,12 @@ fn over(bus: &Bus, wiring: &Wiring, how: Ended) {
         let topics = wiring.topics.iter();
         topics.map(|topic| wiring.durable(topic)).collect()
     };
-    let wanted: BTreeSet<_> = wanted(&bus.functions)
-        .flat_map(|wanted| durables(&wanted.delivery.wiring))
-        .collect();
-    for gone in durables(wiring).difference(&wanted) {
+    let now = wanted(&bus.functions)
+        .map(|wanted| wanted.delivery.wiring)
+        .find(|now| now.function == wiring.function);
+    // One that is removed may be deployed again: what is published until then waits for it.
+    let Some(now) = now else { return };
+    for gone in durables(wiring).difference(&durables(&now)) {
         bus.topics.forget(gone);
     }
 }
