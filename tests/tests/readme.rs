@@ -17,7 +17,7 @@ const FOLLOWED: [&str; 4] = [
 ];
 
 /// Commands that a document shows and no test types, and why.
-const SHOWN: [(&str, &str); 7] = [
+const SHOWN: [(&str, &str); 9] = [
     ("cargo xtask ", "it runs this very test"),
     (
         "cargo run -- try",
@@ -37,6 +37,14 @@ const SHOWN: [(&str, &str); 7] = [
     ),
     ("faas-cli up", "it needs a registry and a cluster"),
     ("nats ", "it needs a server of the reader's own"),
+    (
+        "cargo build --release --package openfaas-connector",
+        "tests build it without optimisation",
+    ),
+    (
+        "broker_host=",
+        "the connector's tests start it on ports of their own",
+    ),
 ];
 
 #[test]
