@@ -50,7 +50,7 @@ fn delivery(
     let Some(mut wiring) = wiring else {
         return Ok(None);
     };
-    if wiring.broker.is_some_and(|asked| asked != broker) {
+    if wiring.door || wiring.broker.is_some_and(|asked| asked != broker) {
         return Ok(None);
     }
     if let Some(topics) = &config.topics {
@@ -117,6 +117,14 @@ mod tests {
             function("idle", &[]),
             function("other", &[("topic", "orders"), ("events.broker", "kafka")]),
             function("asked", &[("topic", "orders"), ("events.broker", "nats")]),
+            function(
+                "door",
+                &[
+                    ("topic", "orders"),
+                    ("events.broker", "nats"),
+                    ("events.door", "true"),
+                ],
+            ),
         ];
         let list = list(&[("upstream_timeout", "7s")], &functions);
         let names: Vec<_> = list

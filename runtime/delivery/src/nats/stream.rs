@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::connection::Connection;
 use crate::broker::{OpenError, Purpose};
+use crate::wiring;
 
 /// The names of streams, or null where there is none.
 #[derive(Deserialize)]
@@ -139,19 +140,11 @@ pub(super) fn covers(pattern: &str, subject: &str) -> bool {
 
 /// The command that makes a stream for a subject.
 fn command(subject: &str) -> String {
-    if subject.starts_with("dead-letter.") {
-        return "nats stream add DEAD-LETTERS --subjects='dead-letter.>' --defaults".into();
-    }
-    let name: String = subject
-        .chars()
-        .map(|c| match c {
-            'A'..='Z' | '0'..='9' | '-' | '_' => c,
-            'a'..='z' => c.to_ascii_uppercase(),
-            _ => '_',
-        })
-        .collect();
-    let name = name.trim_end_matches('_');
-    let name = if name.is_empty() { "EVENTS" } else { name };
+    let name = wiring::stream(subject);
+    let subject = match subject.starts_with("dead-letter.") {
+        true => "dead-letter.>",
+        false => subject,
+    };
     format!("nats stream add {name} --subjects='{subject}' --defaults")
 }
 

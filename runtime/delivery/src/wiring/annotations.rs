@@ -28,6 +28,12 @@ pub const KNOWN: &[Annotation] = &[
         about: "The broker its topics are on.",
     },
     Annotation {
+        name: DOOR,
+        takes: "`true` or `false`",
+        default: "`false`",
+        about: "Whether the function takes its events from that broker itself, so that no connector delivers to it.",
+    },
+    Annotation {
         name: REPLY_TOPIC,
         takes: "a list of `[type=]topic`, by comma or white space",
         default: "what it answers is not published",
@@ -121,6 +127,7 @@ pub const KNOWN: &[Annotation] = &[
 
 pub(super) const TOPIC: &str = "topic";
 pub(super) const BROKER: &str = "events.broker";
+pub(super) const DOOR: &str = "events.door";
 pub(super) const REPLY_TOPIC: &str = "events.reply-topic";
 pub(super) const DEAD_LETTER_TOPIC: &str = "events.dead-letter-topic";
 pub(super) const FILTER: &str = "events.filter";

@@ -19,7 +19,7 @@ use openfaas_cloudevents::timestamp;
 
 pub use annotations::{Annotation, KNOWN, Misspelt, environment_name, misspelt};
 pub use error::WiringError;
-pub use names::{dead_letter_topic, durable, group};
+pub use names::{dead_letter_topic, durable, group, stream};
 pub use replies::{ReplyTopic, ReplyTopics};
 pub use retry::{Codes, RetryPolicy};
 pub use topic::covers;
@@ -37,6 +37,8 @@ pub struct Wiring {
     pub topics: Vec<String>,
     /// `events.broker`: `None` is whichever connector runs.
     pub broker: Option<Broker>,
+    /// `events.door`: it takes its events from that broker itself, and connectors leave it alone.
+    pub door: bool,
     /// `events.reply-topic`: where its replies go.
     pub replies: ReplyTopics,
     /// `events.dead-letter-topic`, or the topic made from its name: what it refuses or fails for good goes here.
@@ -134,6 +136,7 @@ impl Wiring {
             namespace: namespace.to_owned(),
             topics: topics.into_iter().map(Into::into).collect(),
             broker: None,
+            door: false,
             replies: ReplyTopics::default(),
             dead_letters: dead_letter_topic(namespace, function),
             filter: None,

@@ -12,6 +12,25 @@ pub fn group(namespace: &str, function: &str) -> String {
     format!("openfaas.{namespace}.{function}")
 }
 
+/// The stream that a subject is looked for in where nothing says another: `ORDERS` for `orders`.
+///
+/// Streams are the user's, so this is what commands of ours propose and manifests name until told otherwise.
+pub fn stream(subject: &str) -> String {
+    if subject.starts_with("dead-letter.") {
+        return "DEAD-LETTERS".to_owned();
+    }
+    let legal = |c: char| match c {
+        'A'..='Z' | '0'..='9' | '-' | '_' => c,
+        'a'..='z' => c.to_ascii_uppercase(),
+        _ => '_',
+    };
+    let name: String = subject.chars().map(legal).collect();
+    match name.trim_end_matches('_') {
+        "" => "EVENTS".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
 /// The longest durable; the server takes 255 bytes, some of which its own file names need.
 const LONGEST: usize = 200;
 
@@ -63,6 +82,19 @@ mod tests {
             ("orders.>", "openfaas-fn_order_orders---64a17469"),
         ] {
             assert_eq!(durable("openfaas-fn", "order", topic), name);
+        }
+    }
+
+    #[test]
+    fn a_stream_is_proposed_for_each_subject() {
+        for (subject, name) in [
+            ("orders", "ORDERS"),
+            ("orders.eu-1", "ORDERS_EU-1"),
+            ("orders.>", "ORDERS"),
+            (">", "EVENTS"),
+            ("dead-letter.openfaas-fn.order", "DEAD-LETTERS"),
+        ] {
+            assert_eq!(stream(subject), name);
         }
     }
 

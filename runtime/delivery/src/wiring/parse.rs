@@ -108,6 +108,15 @@ impl<L: Fn(&str) -> Option<String>, S: Fn(&str) -> String> Reader<L, S> {
             broker,
             ..Wiring::new(function, namespace, topics)
         };
+        self.set(name::DOOR, &mut wiring.door, |text| match text {
+            "true" if broker.is_none() => Err(
+                "nothing says which broker it leads to; add events.broker, or leave this out"
+                    .to_owned(),
+            ),
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("write true or false".to_owned()),
+        });
         self.set(name::REPLY_TOPIC, &mut wiring.replies, |text| {
             ReplyTopics::parse_for(text, broker)
         });

@@ -18,6 +18,7 @@ impl Wiring {
         };
         let broker = self.broker.map_or("", Broker::name);
         differs(name::BROKER, self.broker.is_some(), broker.to_owned());
+        differs(name::DOOR, self.door, self.door.to_string());
         differs(
             name::REPLY_TOPIC,
             !self.replies.is_empty(),
@@ -155,6 +156,7 @@ mod tests {
     fn annotations() -> impl Strategy<Value = BTreeMap<String, String>> {
         let values: &[(&str, &[&str])] = &[
             ("events.broker", &["nats", "kafka"]),
+            ("events.door", &["true", "false"]),
             ("events.reply-topic", &["payments", "a=b,c=d,e"]),
             (
                 "events.dead-letter-topic",
@@ -199,6 +201,9 @@ mod tests {
                 set.into_iter()
                     .filter_map(|(name, value)| Some((name, value?.to_owned()))),
             );
+            if !map.contains_key("events.broker") {
+                map.remove("events.door");
+            }
             map
         })
     }

@@ -70,6 +70,28 @@ fn a_topic_alone_brings_every_default() {
 }
 
 #[test]
+fn a_door_leads_to_a_broker_that_is_named() {
+    let door = |broker: &str| {
+        read(&[
+            ("topic", "orders"),
+            ("events.broker", broker),
+            ("events.door", "true"),
+        ])
+    };
+    assert!(wiring(door("kafka")).door);
+    assert_eq!(
+        sentences(door("")),
+        [
+            "events.door is \"true\": nothing says which broker it leads to; add events.broker, or leave this out"
+        ]
+    );
+    assert_eq!(
+        sentences(with("events.door", "yes")),
+        ["events.door is \"yes\": write true or false"]
+    );
+}
+
+#[test]
 fn the_defaults_in_the_table_are_those_in_the_code() {
     for known in KNOWN
         .iter()
