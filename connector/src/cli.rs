@@ -1,11 +1,20 @@
 //! The commands.
 
+// Without a broker there is nothing to run: then this crate is its library alone.
+#![cfg_attr(
+    not(any(feature = "kafka", feature = "nats")),
+    allow(dead_code, unused_imports)
+)]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use openfaas_delivery::broker;
+#[cfg(feature = "kafka")]
+use openfaas_delivery::kafka::{self, Kafka};
+#[cfg(feature = "nats")]
 use openfaas_delivery::nats::{self, Nats};
 use openfaas_delivery::target::http::HttpTarget;
 use openfaas_delivery::wiring::Broker;
@@ -28,7 +37,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// From NATS JetStream
+    #[cfg(feature = "nats")]
     Nats,
+    /// From Kafka
+    #[cfg(feature = "kafka")]
+    Kafka,
 }
 
 /// What a command ends with.
@@ -38,7 +51,10 @@ type Done = Result<ExitCode, Box<dyn std::error::Error>>;
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
+        #[cfg(feature = "nats")]
         Command::Nats => on_runtime(from_nats()),
+        #[cfg(feature = "kafka")]
+        Command::Kafka => on_runtime(from_kafka()),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error}");
@@ -53,12 +69,24 @@ fn on_runtime(command: impl Future<Output = Done>) -> Done {
         .block_on(command)
 }
 
+#[cfg(feature = "nats")]
 async fn from_nats() -> Done {
     let config = Config::from_lookup(Broker::Nats, environment)?;
     let settings = nats::Config::from_lookup(environment)?;
     deliver(config, Broker::Nats, async move {
         tracing::info!("NATS at {}", settings.servers.join(", "));
         Nats::connect(&settings).await
+    })
+    .await
+}
+
+#[cfg(feature = "kafka")]
+async fn from_kafka() -> Done {
+    let config = Config::from_lookup(Broker::Kafka, environment)?;
+    let settings = kafka::Settings::from_lookup(environment)?;
+    deliver(config, Broker::Kafka, async move {
+        tracing::info!("Kafka at {}", settings.hosts);
+        Ok::<_, std::convert::Infallible>(Kafka::new(settings))
     })
     .await
 }
@@ -101,7 +129,7 @@ where
     };
     let metrics = telemetry.metrics().clone();
     let broker = connecting.await?;
-    let (connector, status) = Connector::new(config, kind, broker, target, &metrics);
+    let (connector, status) = Connector::new(config, kind, broker, target, &telemetry);
     let server = tokio::spawn(server::serve(listener, Arc::clone(&status), metrics));
     let cut = connector
         .run(async {

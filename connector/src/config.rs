@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use openfaas_delivery::duration;
-use openfaas_delivery::wiring::Broker;
+use openfaas_delivery::wiring::{Broker, Start};
 use openfaas_telemetry::logs::LogConfig;
 
 use crate::gateway::Credentials;
@@ -21,6 +21,8 @@ pub struct Config {
     pub credentials: Option<Credentials>,
     /// `topics`: only these; `None`: every topic that a function names.
     pub topics: Option<Vec<String>>,
+    /// `initial_offset`: where a durable or group begins whose function has no `events.start`.
+    pub start: Option<Start>,
     /// `rebuild_interval`: how often the functions are listed.
     pub rebuild_interval: Duration,
     /// `upstream_timeout`: the longest a call may take.
@@ -111,6 +113,7 @@ impl Config {
                 .unwrap_or_else(|| "http://gateway:8080".to_owned()),
             credentials: basic_auth.then(|| credentials(&secrets)).transpose()?,
             topics: values.text("topics").map(|text| list(&text)),
+            start: values.start("initial_offset")?,
             rebuild_interval: values.duration("rebuild_interval", rebuild_interval)?,
             upstream_timeout: values.duration("upstream_timeout", upstream_timeout)?,
             drain_timeout: values.duration("drain_timeout", Duration::from_secs(25))?,
@@ -155,6 +158,14 @@ impl<L: Fn(&str) -> Option<String>> Values<L> {
         self.read(key, false, "true or false", |text| match text {
             "true" | "1" => Some(true),
             "false" | "0" => Some(false),
+            _ => None,
+        })
+    }
+
+    fn start(&self, key: &'static str) -> Result<Option<Start>, ConfigError> {
+        self.read(key, None, "oldest or newest", |text| match text {
+            "oldest" => Some(Some(Start::Oldest)),
+            "newest" => Some(Some(Start::New)),
             _ => None,
         })
     }
@@ -246,6 +257,11 @@ mod tests {
                 "metrics_port",
                 "70000",
                 "metrics_port=70000 is not right: it must be a port from 0 to 65535",
+            ),
+            (
+                "initial_offset",
+                "latest",
+                "initial_offset=latest is not right: it must be oldest or newest",
             ),
             (
                 "asynchronous_invocation",

@@ -9,7 +9,8 @@ use openfaas_delivery::metrics::DeliveryMetrics;
 use openfaas_delivery::observe::Observer;
 use openfaas_delivery::target::Target;
 use openfaas_delivery::wiring::Broker;
-use openfaas_telemetry::metrics::{Counter, Metrics};
+use openfaas_telemetry::Telemetry;
+use openfaas_telemetry::metrics::Counter;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
@@ -40,14 +41,21 @@ impl<B: broker::Broker, T: Target> Connector<B, T> {
         kind: Broker,
         broker: B,
         target: T,
-        metrics: &Metrics,
+        telemetry: &Telemetry,
     ) -> (Self, Arc<Status>)
     where
         Arc<(Arc<Status>, DeliveryMetrics)>: Observer,
     {
+        let metrics = telemetry.metrics();
         let status = Arc::new(Status::new(config.rebuild_interval, config.print_response));
         let observer = Arc::new((Arc::clone(&status), DeliveryMetrics::new(metrics)));
-        let engine = Engine::new(broker, target, observer).named(NAME);
+        let system = match kind {
+            Broker::Nats => "nats",
+            Broker::Kafka => "kafka",
+        };
+        let engine = Engine::new(broker, target, observer)
+            .named(NAME)
+            .traced(telemetry, system);
         let connector = Self {
             gateway: Gateway::new(&config.gateway, config.credentials.clone()),
             kind,

@@ -1,7 +1,7 @@
 //! Which functions want a delivery, and what is wrong with the wiring of others.
 
 use openfaas_delivery::engine::{Delivery, Wanted};
-use openfaas_delivery::wiring::{Broker, Wiring};
+use openfaas_delivery::wiring::{Broker, START, Wiring};
 
 use crate::config::Config;
 use crate::gateway::Function;
@@ -53,6 +53,9 @@ fn delivery(
     if wiring.door || wiring.broker.is_some_and(|asked| asked != broker) {
         return Ok(None);
     }
+    if let Some(start) = config.start.filter(|_| !annotations.contains_key(START)) {
+        wiring.start = start;
+    }
     if let Some(topics) = &config.topics {
         wiring.topics.retain(|topic| topics.contains(topic));
     }
@@ -81,6 +84,8 @@ fn qualified(function: &Function) -> String {
 
 #[cfg(test)]
 mod tests {
+    use openfaas_delivery::wiring::Start;
+
     use super::*;
 
     fn function(name: &str, annotations: &[(&str, &str)]) -> Function {
@@ -146,6 +151,17 @@ mod tests {
         let list = list(&[("topics", "orders")], &functions);
         assert_eq!(list.wanted.len(), 1);
         assert_eq!(list.wanted[0].delivery.wiring.topics, ["orders"]);
+    }
+
+    #[test]
+    fn a_function_that_does_not_say_where_to_begin_begins_where_the_connector_does() {
+        let functions = [
+            function("silent", &[("topic", "orders")]),
+            function("says", &[("topic", "orders"), (START, "oldest")]),
+        ];
+        let list = list(&[("initial_offset", "newest")], &functions);
+        let starts = list.wanted.iter().map(|w| w.delivery.wiring.start);
+        assert_eq!(starts.collect::<Vec<_>>(), [Start::New, Start::Oldest]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use http_body_util::BodyExt;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::runner::{self, PATIENCE};
 use crate::tools::built;
@@ -35,6 +36,8 @@ pub struct Gateway {
     /// Its URL.
     pub url: String,
     inner: Arc<Mutex<Inner>>,
+    /// No function answers while this is so.
+    held: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +69,7 @@ fn program() -> &'static Path {
 }
 
 impl Connector {
-    /// Starts one, and waits until it says where it listens.
+    /// Starts one on `nats` or `kafka`, and waits until it says where it listens.
     pub async fn start(broker: &str, environment: &[(&str, &str)]) -> Self {
         let mut connector = Self::spawn(broker, environment);
         let line = "health, readiness and metrics on ";
@@ -158,6 +161,7 @@ impl Gateway {
         let gateway = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
             inner: Arc::default(),
+            held: watch::Sender::new(false),
         };
         let router = Router::new().fallback(answer).with_state(gateway.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -198,6 +202,11 @@ impl Gateway {
         self.inner().answers.extend(answers);
     }
 
+    /// Lets calls wait for their answer from now on, or gives it to all of them.
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
     /// The calls so far.
     pub fn calls(&self) -> Vec<Call> {
         self.inner().calls.clone()
@@ -217,9 +226,9 @@ impl Gateway {
 async fn answer(State(gateway): State<Gateway>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    let mut inner = gateway.inner();
     let path = head.uri.path().to_owned();
     if path.starts_with("/system/") {
+        let inner = gateway.inner();
         let said = head.headers.get("authorization");
         let said = said.map_or("", |value| value.to_str().unwrap());
         return match path.as_str() {
@@ -234,15 +243,15 @@ async fn answer(State(gateway): State<Gateway>, request: Request) -> Response {
     if path.ends_with("/_/health") {
         return (StatusCode::OK, "OK").into_response();
     }
-    inner.calls.push(Call {
+    gateway.inner().calls.push(Call {
         path,
         headers: head.headers,
         body,
     });
-    let (status, body) = inner
-        .answers
-        .pop_front()
-        .unwrap_or((StatusCode::NO_CONTENT, ""));
+    let mut held = gateway.held.subscribe();
+    held.wait_for(|held| !held).await.unwrap();
+    let answer = gateway.inner().answers.pop_front();
+    let (status, body) = answer.unwrap_or((StatusCode::NO_CONTENT, ""));
     let mut answer = Response::new(Body::from(body));
     *answer.status_mut() = status;
     let text = http::HeaderValue::from_static("text/plain");

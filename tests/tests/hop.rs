@@ -37,6 +37,7 @@ async fn echoed(event: Event) -> Event {
             format: Format::Binary,
             attempt: Some(1),
             timeout: Duration::from_secs(60),
+            headers: Default::default(),
             trace: None,
         })
         .await;

@@ -3,14 +3,18 @@
 //! A [`Broker`] stores publications and opens subscriptions. A [`Source`] is one open subscription, held by one owner.
 //! Both know nothing of attempts, lanes or waits: they carry what the engine decides.
 
+mod demand;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use openfaas_cloudevents::Event;
 
+pub use self::demand::{Count, Demand};
 use crate::wiring::{Format, Start, Wiring};
 
 /// Where a message lies: an ordered log, and its place in it. A NATS stream and its sequence, a Kafka partition
@@ -175,24 +179,6 @@ pub struct Assignment {
     pub created: Option<u64>,
 }
 
-/// Messages and their bytes ([`Message::size`]), counted since a subscription opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Messages.
-    pub messages: u64,
-    /// Bytes.
-    pub bytes: u64,
-}
-
-/// How much may come in all since the subscription opened: counted like this, what is on its way counts too.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Demand {
-    /// So much. A broker that cannot look ahead may pass the bytes by one message.
-    pub up_to: Count,
-    /// When exactly so many have come nothing is held: the next may be of any size.
-    pub any_size_after: Option<u64>,
-}
-
 /// What comes out of an open subscription.
 #[derive(Debug)]
 pub enum SourceEvent {
@@ -234,6 +220,12 @@ pub trait Codec: Send + Sync + 'static {
         event: &Event,
         format: Format,
     ) -> Result<Publication, String>;
+
+    /// What a call with this message alone says of it beside its event: headers that functions know from OpenFaaS's own
+    /// connector for this broker.
+    fn headers(&self, _: &Message) -> HeaderMap {
+        HeaderMap::new()
+    }
 }
 
 /// What an owner can ask of a broker.
@@ -340,23 +332,6 @@ impl Header {
     /// The value as text; `None` where it has none or it is not UTF-8.
     pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(self.value.as_deref()?).ok()
-    }
-}
-
-impl Count {
-    /// One more message, of this size.
-    pub fn add(&mut self, size: usize) {
-        self.messages += 1;
-        self.bytes = self.bytes.saturating_add(size as u64);
-    }
-}
-
-impl Demand {
-    /// Whether, after what was given so far, a message of this size may come.
-    pub fn takes(&self, given: Count, size: usize) -> bool {
-        let fits = given.bytes.saturating_add(size as u64) <= self.up_to.bytes;
-        given.messages < self.up_to.messages
-            && (fits || self.any_size_after == Some(given.messages))
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Call {
     pub function: Arc<str>,
     /// Its namespace; empty where the gateway has only one.
     pub namespace: Arc<str>,
-    /// The topic its events came from (`X-Topic`).
+    /// The topic its event came from, or, of a batch, the one that its function asked for (`X-Topic`).
     pub topic: Arc<str>,
     /// Who calls (`X-Connector`).
     pub connector: Arc<str>,
@@ -32,6 +32,8 @@ pub struct Call {
     /// When this long has passed without an answer, it is a 504. `X-Timeout` tells the function one second less, so that
     /// what will be retried no longer runs.
     pub timeout: Duration,
+    /// What else is said of the message that its event came in, as far as there is room.
+    pub headers: HeaderMap,
     /// The hop's own span (`traceparent`, `tracestate`).
     pub trace: Option<TraceContext>,
 }

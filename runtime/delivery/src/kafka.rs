@@ -8,6 +8,7 @@ mod broker;
 mod check;
 mod context;
 mod format;
+mod headers;
 mod member;
 mod metadata;
 mod partition;

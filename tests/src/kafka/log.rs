@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use openfaas_delivery::broker::{Header, Message, Position};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Headers as _;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Server;
@@ -49,8 +51,17 @@ impl Server {
     pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
         let mut list = TopicPartitionList::new();
         list.add_partition(topic, partition);
-        let found = self.asking(group).committed_offsets(list, PATIENCE);
-        let found = found.expect("an answer");
+        let client = self.asking(group);
+        let until = Instant::now() + PATIENCE;
+        let found = loop {
+            match client.committed_offsets(list.clone(), PATIENCE) {
+                // Its first group makes a server ready for groups.
+                Err(error) if is_early(&error) && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                found => break found.expect("an answer"),
+            }
+        };
         let found = &found.elements()[0];
         match found.offset() {
             Offset::Offset(offset) => Some(Committed {
@@ -88,7 +99,7 @@ impl Server {
         while ended < partitions.len() {
             match consumer.poll(PATIENCE).expect("it ends") {
                 Ok(message) => messages.push(owned(&message)),
-                Err(rdkafka::error::KafkaError::PartitionEOF(_)) => ended += 1,
+                Err(KafkaError::PartitionEOF(_)) => ended += 1,
                 Err(error) => panic!("{topic}: {error}"),
             }
         }
@@ -111,6 +122,15 @@ impl Server {
         });
         Arc::clone(client)
     }
+}
+
+/// Whether a server does not know yet who looks after a group.
+fn is_early(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    matches!(
+        error.rdkafka_error_code(),
+        Some(CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator)
+    )
 }
 
 fn owned(record: &impl rdkafka::Message) -> Message {

@@ -91,6 +91,14 @@ async fn a_wildcard_reaches_whoever_asks_for_it() {
         .iter()
         .map(|call| (call.path.as_str(), &call.body[..]))
         .collect();
+    for call in &paths {
+        let topic = if call.body == "a" {
+            "orders.new"
+        } else {
+            "orders.old"
+        };
+        assert_eq!(call.headers["x-topic"], topic, "{}", call.path);
+    }
     let all = "/function/all.openfaas-fn/";
     let one = "/function/one.openfaas-fn/";
     assert_eq!(seen, [(all, &b"a"[..]), (all, b"b"), (one, b"a")]);

@@ -1,5 +1,6 @@
-//! The connector beside a gateway, from a real nats-server.
+//! The connector beside a gateway, from a real nats-server and a real Kafka.
 
 mod functions;
+mod kafka;
 mod process;
 mod support;

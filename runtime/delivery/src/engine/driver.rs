@@ -74,7 +74,8 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
         let codec = Arc::clone(&engine.broker) as Arc<dyn Codec>;
         let observer = Arc::clone(&engine.observer) as Arc<dyn Observer>;
         let owner = Owner::new(settings.clone(), codec, observer, random, share.bytes());
-        let spans = Spans::new(engine.tracer.clone(), &settings.wiring);
+        let durable = |topic: &String| engine.broker.durable(&settings.wiring, topic);
+        let spans = Spans::new(engine.tracer.clone(), topics.iter().map(durable).collect());
         let work = FuturesUnordered::new();
         Self {
             engine,
@@ -254,7 +255,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
                     source.leave(&log);
                 }
             }
-            Output::Call(id, call) => self.call(id, call),
+            Output::Call(id, index, call) => self.call(id, index, call),
             Output::Judged(id, fate) => self.spans.judged(id, fate),
             Output::AskHealth => self.ask_health(),
             Output::Publish(id, publication) => {
@@ -309,8 +310,8 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
         }));
     }
 
-    fn call(&mut self, id: CallId, mut call: Call) {
-        self.spans.begin(id, &mut call);
+    fn call(&mut self, id: CallId, index: usize, mut call: Call) {
+        self.spans.begin(id, index, &mut call);
         let one = matches!(call.payload, Payload::One(_));
         let span = call.trace.clone().filter(|_| one && self.settings.traced);
         let (target, clock) = (

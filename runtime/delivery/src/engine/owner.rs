@@ -108,8 +108,8 @@ pub(super) enum Output {
     Open(usize),
     /// Allow this subscription so much from now on.
     Demand(usize, Demand),
-    /// Call the function.
-    Call(CallId, Call),
+    /// Call the function with events of this subscription.
+    Call(CallId, usize, Call),
     /// What follows from a call, if somebody wants to know.
     Judged(CallId, Fate),
     /// Ask the function for its health.

@@ -1,14 +1,12 @@
 //! What the engine shows of its calls in traces: a span for each attempt at an event, one for each batch.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use openfaas_telemetry::{MessageFacts, Span, Telemetry};
 
 use super::owner::{CallId, trace_of};
 use crate::call::{Call, Outcome, Payload};
 use crate::reply::CORRELATION;
-use crate::wiring::Wiring;
 
 /// Where spans go.
 #[derive(Clone)]
@@ -21,8 +19,8 @@ pub(super) struct Tracer {
 /// The spans of the calls of one function. Without a tracer there are none, and calls go out as they are.
 pub(super) struct Spans {
     tracer: Option<Tracer>,
-    /// The durable of each topic.
-    groups: Vec<(Arc<str>, String)>,
+    /// The durable or group of each subscription.
+    groups: Vec<String>,
     /// Those that are recorded and have not ended.
     running: BTreeMap<CallId, Span>,
 }
@@ -47,21 +45,19 @@ pub(super) enum Fate {
 }
 
 impl Spans {
-    pub(super) fn new(tracer: Option<Tracer>, wiring: &Wiring) -> Self {
-        let group = |topic: &String| (Arc::from(topic.as_str()), wiring.durable(topic));
+    pub(super) fn new(tracer: Option<Tracer>, groups: Vec<String>) -> Self {
         Self {
             tracer,
-            groups: wiring.topics.iter().map(group).collect(),
+            groups,
             running: BTreeMap::new(),
         }
     }
 
-    /// Begins the span of a call, which then bears it.
-    pub(super) fn begin(&mut self, id: CallId, call: &mut Call) {
+    /// Begins the span of a call to a subscription's function, which then bears it.
+    pub(super) fn begin(&mut self, id: CallId, index: usize, call: &mut Call) {
         let Some(Tracer { telemetry, system }) = &self.tracer else {
             return;
         };
-        let group = self.groups.iter().find(|(topic, _)| *topic == call.topic);
         let (one, batch) = match &call.payload {
             Payload::One(event) => (Some(event), None),
             Payload::Batch(events) => (None, Some(events)),
@@ -70,7 +66,7 @@ impl Spans {
         let facts = MessageFacts {
             system,
             destination: &call.topic,
-            group: group.map_or("", |(_, group)| group),
+            group: self.groups.get(index).map_or("", String::as_str),
             function: &call.function,
             id: one.map(|event| event.id()),
             conversation_id: conversation_id.as_deref(),

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use openfaas_cloudevents::Event;
 
 use super::producer::Producers;
 use super::settings::Settings;
 use super::source::KafkaSource;
-use super::{check, format, member};
+use super::{check, format, headers, member};
 use crate::broker::{
     Broker, Codec, Decoded, Message, OpenError, Publication, PublishError, Purpose, Stored,
     Subscription,
 };
-use crate::wiring::{Format, Wiring};
+use crate::wiring::{Format, Wiring, group_of};
 
 /// An owner's way to Kafka: one producer, and a member of a group for each subscription.
 pub struct Kafka {
@@ -41,7 +42,7 @@ impl Broker for Kafka {
     type Source = KafkaSource;
 
     fn durable(&self, wiring: &Wiring, _: &str) -> String {
-        wiring.group()
+        group_of(&self.settings.group, &wiring.namespace, &wiring.function)
     }
 
     async fn open(&self, subscription: &Subscription) -> Result<Self::Source, OpenError> {
@@ -75,6 +76,10 @@ impl Codec for Kafka {
         format: Format,
     ) -> Result<Publication, String> {
         format::encode(topic, event, format)
+    }
+
+    fn headers(&self, message: &Message) -> HeaderMap {
+        headers::of(message)
     }
 }
 

@@ -7,6 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::security::{Mechanism, Sasl, Security, Tls};
+use crate::wiring::GROUP_PREFIX;
 
 /// Everything that all clients of one owner have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Settings {
     pub hosts: String,
     /// TLS and the user.
     pub security: Security,
+    /// What stands before `.<namespace>.<function>` in the group of a function.
+    pub group: String,
     /// A name that this process keeps over restarts: its partitions then wait for it as long as a session lasts instead of
     /// going to others (static membership). None unless set.
     pub instance: Option<String>,
@@ -49,14 +52,15 @@ impl Settings {
         Self {
             hosts: hosts.into(),
             security: Security::default(),
+            group: GROUP_PREFIX.to_owned(),
             instance: None,
             session_timeout: Duration::from_secs(45),
             commit_every: Duration::from_millis(500),
         }
     }
 
-    /// From an environment with the names of OpenFaaS's own connector: `broker_hosts`; `tls` with `ca_file`, `cert_file`,
-    /// `key_file`; `username_file` and `password_file`. Beside those `sasl_mechanism` (default PLAIN), `group_instance` and
+    /// From an environment with the names of OpenFaaS's own connector: `broker_hosts` (or `broker_host`); `group`; `tls` with
+    /// `ca_file`, `cert_file`, `key_file`; `username_file` and `password_file`. Beside those `sasl_mechanism` (default PLAIN), `group_instance` and
     /// `session_timeout` (seconds).
     ///
     /// # Errors
@@ -64,7 +68,8 @@ impl Settings {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let file = |name: &str| lookup(name).map(PathBuf::from);
-        let hosts = lookup("broker_hosts").ok_or(
+        let hosts = lookup("broker_hosts").or_else(|| lookup("broker_host"));
+        let hosts = hosts.ok_or(
             "`broker_hosts` is not set: host:port of one Kafka broker or several, with commas",
         )?;
         let mut settings = Self::new(hosts);
@@ -113,6 +118,9 @@ impl Settings {
             }
         };
         settings.instance = lookup("group_instance");
+        if let Some(group) = lookup("group") {
+            settings.group = group;
+        }
         if let Some(seconds) = lookup("session_timeout") {
             let seconds = seconds.parse().map_err(|_| {
                 format!("`session_timeout` is a number of seconds, not `{seconds}`")
@@ -212,6 +220,15 @@ mod tests {
             Ok(Settings::new("kafka:9092"))
         );
         assert!(from(&[]).unwrap_err().contains("`broker_hosts` is not set"));
+    }
+
+    #[test]
+    fn names_of_openfaas_are_known() {
+        let settings = from(&[("broker_host", "kafka:9092"), ("group", "faas-group-1")]).unwrap();
+        assert_eq!(
+            (&*settings.hosts, &*settings.group),
+            ("kafka:9092", "faas-group-1")
+        );
     }
 
     #[test]

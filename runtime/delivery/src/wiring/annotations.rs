@@ -132,7 +132,8 @@ pub(super) const REPLY_TOPIC: &str = "events.reply-topic";
 pub(super) const DEAD_LETTER_TOPIC: &str = "events.dead-letter-topic";
 pub(super) const FILTER: &str = "events.filter";
 pub(super) const ORDER: &str = "events.order";
-pub(super) const START: &str = "events.start";
+/// The annotation that says where a function begins on a topic.
+pub const START: &str = "events.start";
 pub(super) const CONCURRENCY: &str = "events.concurrency";
 pub(super) const WINDOW: &str = "events.window";
 pub(super) const BATCH_SIZE: &str = "events.batch-size";

@@ -17,9 +17,9 @@ use std::time::{Duration, SystemTime};
 
 use openfaas_cloudevents::timestamp;
 
-pub use annotations::{Annotation, KNOWN, Misspelt, environment_name, misspelt};
+pub use annotations::{Annotation, KNOWN, Misspelt, START, environment_name, misspelt};
 pub use error::WiringError;
-pub use names::{dead_letter_topic, durable, group, stream};
+pub use names::{GROUP_PREFIX, dead_letter_topic, durable, group, group_of, stream};
 pub use replies::{ReplyTopic, ReplyTopics};
 pub use retry::{Codes, RetryPolicy};
 pub use topic::covers;

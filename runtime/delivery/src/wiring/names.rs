@@ -7,9 +7,17 @@ pub fn dead_letter_topic(namespace: &str, function: &str) -> String {
     format!("dead-letter.{namespace}.{function}")
 }
 
+/// What stands before every Kafka consumer group, unless somebody says otherwise.
+pub const GROUP_PREFIX: &str = "openfaas";
+
 /// The Kafka consumer group of a function, one for all its topics.
 pub fn group(namespace: &str, function: &str) -> String {
-    format!("openfaas.{namespace}.{function}")
+    group_of(GROUP_PREFIX, namespace, function)
+}
+
+/// The same with another prefix, so that two connectors can each deliver to the same function.
+pub fn group_of(prefix: &str, namespace: &str, function: &str) -> String {
+    format!("{prefix}.{namespace}.{function}")
 }
 
 /// The stream that a subject is looked for in where nothing says another: `ORDERS` for `orders`.
@@ -70,6 +78,10 @@ mod tests {
     #[test]
     fn names_are_what_brokers_keep() {
         assert_eq!(group("openfaas-fn", "order"), "openfaas.openfaas-fn.order");
+        assert_eq!(
+            group_of("eu", "openfaas-fn", "order"),
+            "eu.openfaas-fn.order"
+        );
         assert_eq!(
             dead_letter_topic("openfaas-fn", "order"),
             "dead-letter.openfaas-fn.order"

@@ -231,10 +231,16 @@ impl Owner {
             .first()
             .filter(|_| !batch)
             .and_then(|event| super::finish::trace_of(event));
+        let message = events.first().filter(|_| !batch);
+        let message = message.and_then(|id| Some(&self.held.get(id)?.message));
         let what = Call {
             function: Arc::clone(&self.function),
             namespace: Arc::clone(&self.namespace),
-            topic: Arc::clone(&self.subscriptions[index].topic),
+            topic: match message {
+                Some(message) => Arc::clone(&message.topic),
+                None => Arc::clone(&self.subscriptions[index].topic),
+            },
+            headers: message.map_or_else(Default::default, |message| self.codec.headers(message)),
             connector: Arc::clone(&self.settings.connector),
             call_id: format!("{:016x}{:016x}", self.random.next(), self.random.next()).into(),
             payload: match (batch, payload.first()) {
@@ -257,7 +263,7 @@ impl Owner {
                 span: None,
             },
         );
-        self.outputs.push_back(Output::Call(call, what));
+        self.outputs.push_back(Output::Call(call, index, what));
     }
 
     /// A new image may know batches, and may be well.

@@ -74,7 +74,7 @@ impl Scene {
             self.owner.handle(self.now, SystemTime::UNIX_EPOCH, input);
             while let Some(output) = self.owner.output() {
                 match output {
-                    Output::Call(id, call) => {
+                    Output::Call(id, _, call) => {
                         let event = call.payload.events()[0].id().to_owned();
                         self.calls.push_back((id, event));
                     }

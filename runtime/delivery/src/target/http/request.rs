@@ -21,6 +21,13 @@ const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-timeout");
 const ATTEMPT: HeaderName = HeaderName::from_static("x-delivery-attempt");
 
+/// Servers take about a hundred header lines, and a gateway adds some of its own. What is only said of a message goes as
+/// far as this …
+const MOST_LINES: usize = 80;
+
+/// … and this, in bytes.
+const MOST_BYTES: usize = 16 << 10;
+
 /// A call as a POST to `uri`.
 ///
 /// # Errors
@@ -46,11 +53,25 @@ pub(super) fn of(call: &Call, uri: Uri) -> Result<Request<Full<Bytes>>, Error> {
     if let Some(trace) = &call.trace {
         trace.inject(&mut headers);
     }
+    add(&call.headers, &mut headers);
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+/// Says of the message what there is room for.
+fn add(said: &HeaderMap, headers: &mut HeaderMap) {
+    let mut room = MOST_BYTES;
+    for (name, value) in said {
+        let size = name.as_str().len() + value.len();
+        if headers.len() >= MOST_LINES || size > room {
+            return;
+        }
+        room -= size;
+        headers.append(name, value.clone());
+    }
 }
 
 /// The answer to an event that no request can hold: it will never be delivered.

@@ -36,6 +36,7 @@ fn call(payload: Payload) -> Call {
         format: Format::Binary,
         attempt: Some(3),
         timeout: Duration::from_secs(60),
+        headers: http::HeaderMap::new(),
         trace: None,
     }
 }
@@ -111,6 +112,27 @@ async fn one_event_is_sent_with_its_attributes_in_headers() {
         ]
     );
     assert_eq!(body, r#"{"total":12.50}"#);
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_message_takes_no_more_lines_than_a_server_does() {
+    let mut server = Server::start(Then::Answer("HTTP/1.1 204 No Content\r\n\r\n")).await;
+    let target = HttpTarget::gateway(&server.url).unwrap();
+    let headers = (0..1_000).map(|number| {
+        let name = format!("x-kafka-{number}").parse().unwrap();
+        (name, http::HeaderValue::from_static("said"))
+    });
+    let call = Call {
+        headers: headers.collect(),
+        ..call(Payload::One(order()))
+    };
+    assert_eq!(
+        verdict(&target.call(call).await),
+        Verdict::Done { replies: vec![] }
+    );
+    let request = server.request().await;
+    let lines = request.split_once("\r\n\r\n").unwrap().0.lines().count();
+    assert!((50..100).contains(&lines), "{lines}");
 }
 
 #[tokio::test]
