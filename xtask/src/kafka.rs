@@ -1,6 +1,7 @@
 //! The Kafka server that tests run: its jars come from Maven, as no package manager of a system has it alone.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -30,7 +31,12 @@ pub(crate) fn install() -> Result<(), String> {
         return Ok(());
     }
     println!("setup: mvn --file {POM} dependency:copy-dependencies (43 MB, once)");
-    let _ = fs::remove_dir_all(&folder);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(format!("{} cannot be removed: {error}", folder.display()));
+        }
+        _ => {}
+    }
     let mut copy = Command::new("mvn");
     copy.current_dir(project::root())
         .args(["--quiet", "--batch-mode", "--file", POM])

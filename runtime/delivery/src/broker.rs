@@ -3,6 +3,7 @@
 //! A [`Broker`] stores publications and opens subscriptions. A [`Source`] is one open subscription, held by one owner.
 //! Both know nothing of attempts, lanes or waits: they carry what the engine decides.
 
+mod decoded;
 mod demand;
 
 use std::fmt;

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openfaas_cloudevents::http::Message as Read;
 use openfaas_cloudevents::{Event, Limits, kafka as binding};
 
-use crate::broker::{Decoded, Header, Message, Position, Publication};
-use crate::dead_letter;
+use crate::broker::{Decoded, Header, Message, Publication};
 use crate::reply::record_key;
 use crate::wiring::Format;
-use crate::wrap;
 
 /// Reads a record; one that never claimed to be a CloudEvent is wrapped.
 pub(super) fn decode(message: &Message) -> Decoded {
@@ -18,21 +15,10 @@ pub(super) fn decode(message: &Message) -> Decoded {
         .headers
         .iter()
         .map(|header| (header.name.as_str(), header.value.as_deref()));
-    match binding::decode(headers, message.body.clone(), &Limits::default()) {
-        Ok(Read::Event(event)) => Decoded::Event(event),
-        Ok(Read::Batch(_)) => Decoded::Broken("a batch of events cannot be one record".into()),
-        Ok(Read::Other) => {
-            let Position { log, offset } = dead_letter::identity(message);
-            let content_type = message.header("content-type");
-            Decoded::Event(wrap::from_broker(
-                &log,
-                offset,
-                content_type,
-                message.body.clone(),
-            ))
-        }
-        Err(error) => Decoded::Broken(error.to_string()),
-    }
+    Decoded::of(
+        message,
+        binding::decode(headers, message.body.clone(), &Limits::default()),
+    )
 }
 
 /// Writes an event; its order key is the record's key.

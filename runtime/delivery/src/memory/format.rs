@@ -6,11 +6,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use openfaas_cloudevents::{Event, Limits, http as binding};
 
-use crate::broker::{Decoded, Header, Message, Position, Publication};
-use crate::dead_letter;
+use crate::broker::{Decoded, Header, Message, Publication};
 use crate::reply::record_key;
 use crate::wiring::Format;
-use crate::wrap;
 
 /// Reads a message; one that never claimed to be a CloudEvent is wrapped.
 pub(super) fn decode(message: &Message) -> Decoded {
@@ -24,23 +22,7 @@ pub(super) fn decode(message: &Message) -> Decoded {
         }
     }
     let body = message.body.clone().unwrap_or_default();
-    match binding::decode(&headers, body, &Limits::default()) {
-        Ok(binding::Message::Event(event)) => Decoded::Event(event),
-        Ok(binding::Message::Batch(_)) => {
-            Decoded::Broken("a batch of events cannot be one message".into())
-        }
-        Ok(binding::Message::Other) => {
-            let Position { log, offset } = dead_letter::identity(message);
-            let content_type = message.header("content-type");
-            Decoded::Event(wrap::from_broker(
-                &log,
-                offset,
-                content_type,
-                message.body.clone(),
-            ))
-        }
-        Err(error) => Decoded::Broken(error.to_string()),
-    }
+    Decoded::of(message, binding::decode(&headers, body, &Limits::default()))
 }
 
 /// Writes an event.

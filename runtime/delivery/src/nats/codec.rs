@@ -7,13 +7,10 @@ use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::message::Info;
 use bytes::Bytes;
-use openfaas_cloudevents::http::Message as Decoding;
 use openfaas_cloudevents::{Event, Limits, nats as binding};
 
 use crate::broker::{Decoded, Header, Message, Position, Publication};
-use crate::dead_letter;
 use crate::wiring::Format;
-use crate::wrap;
 
 /// Reads a message; one that never claimed to be a CloudEvent is wrapped.
 pub(super) fn decode(message: &Message) -> Decoded {
@@ -22,17 +19,7 @@ pub(super) fn decode(message: &Message) -> Decoded {
         .iter()
         .filter_map(|header| Some((header.name.as_str(), header.text()?)));
     let body = message.body.clone().unwrap_or_default();
-    match binding::decode(headers, body, &Limits::default()) {
-        Ok(Decoding::Event(event)) => Decoded::Event(event),
-        Ok(Decoding::Batch(_)) => Decoded::Broken("a batch of events cannot be one message".into()),
-        Ok(Decoding::Other) => {
-            let Position { log, offset } = dead_letter::identity(message);
-            let content_type = message.header("content-type");
-            let body = message.body.clone();
-            Decoded::Event(wrap::from_broker(&log, offset, content_type, body))
-        }
-        Err(error) => Decoded::Broken(error.to_string()),
-    }
+    Decoded::of(message, binding::decode(headers, body, &Limits::default()))
 }
 
 /// Writes an event.
