@@ -58,20 +58,4 @@ macro_rules! over_nats {
     };
 }
 
-over_nats! {
-    a_batch_is_settled_event_by_event,
-    a_chain_stops_at_its_limit,
-    a_crash_loses_nothing,
-    a_dead_letter_is_the_original,
-    a_drain_hands_back_what_waits,
-    a_function_that_is_down_costs_no_attempts,
-    a_function_that_knows_no_batches_gets_one_by_one,
-    an_input_is_settled_after_its_reply_is_stored,
-    events_of_one_key_stay_in_order,
-    nothing_is_dropped_while_dead_letters_cannot_be_stored,
-    poison_that_kills_ends_alone,
-    replies_carry_identity_and_trace,
-    retries_are_never_early,
-    what_is_redriven_is_for_one_function_alone,
-    what_is_redriven_is_not_filtered,
-}
+openfaas_delivery::every_promise!(over_nats);
