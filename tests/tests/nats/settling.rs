@@ -7,7 +7,7 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use openfaas_delivery::broker::{Broker, Count, Demand, Publication, Source};
-use openfaas_tests::nats::Look;
+use openfaas_tests::nats::{Look, Server};
 use openfaas_tests::runner::PATIENCE;
 use tokio::time::timeout;
 
@@ -195,18 +195,23 @@ async fn deliveries_are_counted_though_nobody_looked() {
     assert_eq!(delivered, 4);
 }
 
-/// [RUN] So a new owner takes what is pending first, whatever comes first.
-#[tokio::test]
-async fn a_new_owner_gets_new_messages_before_those_of_a_dead_one() {
+/// A consumer of four messages, the first two of which somebody took and died.
+async fn half_taken() -> (Server, PullConsumer) {
     let (server, look) = with_stream("orders").await;
-    let broker = connect(&server).await;
-    publish(&broker, "orders", 4).await;
+    publish(&connect(&server).await, "orders", 4).await;
     let config = pull::Config {
         ack_wait: ACK_WAIT,
         ..Default::default()
     };
     let consumer = raw(&look, config).await;
     drop(take(&consumer, 2).await);
+    (server, consumer)
+}
+
+/// [RUN] So a new owner takes what is pending first, whatever comes first.
+#[tokio::test]
+async fn a_new_owner_gets_new_messages_before_those_of_a_dead_one() {
+    let (_server, consumer) = half_taken().await;
     assert_eq!(sequences(&take(&consumer, 2).await), [3, 4]);
     let mut pending = sequences(&take(&consumer, 4).await);
     pending.sort_unstable();
@@ -216,15 +221,8 @@ async fn a_new_owner_gets_new_messages_before_those_of_a_dead_one() {
 /// [RUN] ... and, once those have run out of ack_wait, the other way round.
 #[tokio::test]
 async fn what_has_run_out_of_its_time_comes_before_what_is_new() {
-    let (server, look) = with_stream("orders").await;
-    let broker = connect(&server).await;
-    publish(&broker, "orders", 4).await;
-    let config = pull::Config {
-        ack_wait: ACK_WAIT,
-        ..Default::default()
-    };
-    let consumer = raw(&look, config).await;
-    drop(take(&consumer, 2).await);
+    let (_server, consumer) = half_taken().await;
+    // Nothing that can be asked of the server says that a time has run out: the time itself is what is waited for.
     tokio::time::sleep(ACK_WAIT + ACK_WAIT / 2).await;
     let first = take(&consumer, 4).await;
     assert_eq!(sequences(&first), [1, 2, 3, 4]);
