@@ -1,8 +1,11 @@
 //! Calls that nobody waits for.
 
 use http::Method;
-use openfaas_tests::runner::until;
+use openfaas_tests::runner::{PATIENCE, until};
+use rustix::process::Signal;
 use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::probe::{request, runner, runner_with};
 
@@ -101,4 +104,22 @@ async fn a_wrong_callback_is_refused() {
             .await;
         assert_eq!(answer.status(), 400, "{url}");
     }
+}
+
+#[tokio::test]
+async fn a_callback_that_is_never_answered_does_not_hold_up_the_end_of_a_run() {
+    let mut runner = runner();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let callback = format!("http://{}/", silent.local_addr().unwrap());
+    let headers = [("x-callback-url", callback.as_str())];
+    let answer = runner
+        .call(request(Method::POST, "/async-function/probe", &headers, ""))
+        .await;
+    assert_eq!(answer.status(), 202);
+    let called = timeout(PATIENCE, silent.accept()).await;
+    let _open = called.expect("the callback is made").unwrap();
+    runner.signal(Signal::TERM);
+    assert_eq!(runner.wait(), Some(0), "{}", runner.output());
+    let said = "1 calls that nobody waits for, or their callbacks, were not done";
+    assert!(runner.output().contains(said), "{}", runner.output());
 }
