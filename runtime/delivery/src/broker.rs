@@ -289,9 +289,6 @@ pub trait Source: Send + Sync + 'static {
     /// Reports these messages as in progress. Best effort.
     fn progress(&self, positions: &[Position]) -> impl Future<Output = ()> + Send;
 
-    /// Gives a message back, unsettled and without delay.
-    fn release(&self, position: &Position);
-
     /// How many messages of this log are given out and not settled, those of earlier owners included.
     ///
     /// # Errors

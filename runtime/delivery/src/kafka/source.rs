@@ -121,8 +121,6 @@ impl Source for KafkaSource {
     async fn progress(&self, _: &[Position]) {}
 
     /// There is no giving back one record: it stays unfinished, and holds up the prefix, until this owner leaves.
-    fn release(&self, _: &Position) {}
-
     async fn pending(&self, log: &str) -> Result<usize, SourceError> {
         self.owned(log, |partition| partition.progress.unfinished())
     }

@@ -144,11 +144,6 @@ impl<C: Clock> Source for MemorySource<C> {
         });
     }
 
-    fn release(&self, position: &Position) {
-        let now = self.shared.clock.now();
-        let _ = self.owned(|store| store.release(now, &self.durable, position.offset));
-    }
-
     async fn pending(&self, _: &str) -> Result<usize, SourceError> {
         self.owned(|store| store.pending(&self.durable))
     }

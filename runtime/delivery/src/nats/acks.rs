@@ -68,14 +68,6 @@ impl Acks {
         }
     }
 
-    /// Gives one back, to come at once.
-    pub(super) async fn release(&self, offset: u64) {
-        let answer = self.lock().remove(&offset);
-        if let Some(answer) = answer {
-            self.say(answer, NAK).await;
-        }
-    }
-
     /// Gives all back.
     pub(super) async fn release_all(&self) {
         let held = std::mem::take(&mut *self.lock());

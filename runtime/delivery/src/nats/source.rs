@@ -111,13 +111,6 @@ impl Source for NatsSource {
         }
     }
 
-    fn release(&self, position: &Position) {
-        if self.owned().is_ok() {
-            let (acks, offset) = (Arc::clone(&self.acks), position.offset);
-            tokio::spawn(async move { acks.release(offset).await });
-        }
-    }
-
     async fn pending(&self, _: &str) -> Result<usize, SourceError> {
         self.owned()?;
         let unavailable = |reason: String| SourceError::Unavailable(reason);

@@ -159,11 +159,6 @@ impl Store {
         self.postpone(durable, offset, due);
     }
 
-    /// Gives one message back, to come at once.
-    pub(in crate::memory) fn release(&mut self, now: Time, durable: &str, offset: u64) {
-        self.postpone(durable, offset, now);
-    }
-
     pub(in crate::memory) fn pending(&self, durable: &str) -> usize {
         self.durables
             .get(durable)

@@ -319,10 +319,6 @@ impl BusSource {
         let _ = self.process.ask(failures, act).await;
     }
 
-    pub(in crate::sim) fn release(&self, position: &Position) {
-        self.inner.release(position);
-    }
-
     pub(in crate::sim) async fn pending(&self, log: &str) -> Result<usize, SourceError> {
         let (inner, log) = (Arc::clone(&self.inner), log.to_owned());
         let act = move || {

@@ -47,12 +47,6 @@ impl Source for AnySource {
         }
     }
 
-    fn release(&self, position: &Position) {
-        if let Self::Bus(source) = self {
-            source.release(position);
-        }
-    }
-
     async fn pending(&self, log: &str) -> Result<usize, SourceError> {
         match self {
             Self::Bus(source) => source.pending(log).await,
