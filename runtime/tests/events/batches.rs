@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openfaas_runtime::{Event, Failure, Function, Reply, State, axum::http::StatusCode, testing};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::help::config;
 

@@ -7,7 +7,7 @@ use openfaas_runtime::{
 };
 use serde_json::json;
 
-use crate::help::{config, order};
+use crate::help::{config, header, order};
 
 #[tokio::test]
 async fn two_media_types_that_differ_are_refused() {
