@@ -14,6 +14,7 @@ pub(crate) struct Reader {
 }
 
 /// A mapping whose keys are taken one by one; those that are left are unknown.
+#[derive(Default)]
 pub(crate) struct Fields {
     /// Those that nobody took yet.
     pub(crate) entries: Vec<(Spanned<String>, Node)>,

@@ -20,6 +20,7 @@ mod error;
 mod fields;
 pub mod graph;
 pub mod lint;
+pub mod manifest;
 mod model;
 mod problem;
 mod read;

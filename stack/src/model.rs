@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use openfaas_delivery::wiring::{Wiring, WiringError};
+use openfaas_delivery::wiring::{KNOWN, Wiring, WiringError, environment_name};
 
 use crate::error::StackError;
 use crate::problem::{Problem, Report};
@@ -122,6 +122,9 @@ pub struct Entry {
     pub value: Spanned<String>,
 }
 
+/// The annotation whose variable opens a door.
+const BROKER: &str = "events.broker";
+
 /// The namespace OpenFaaS deploys into where a function names none.
 const DEFAULT_NAMESPACE: &str = "openfaas-fn";
 
@@ -221,6 +224,23 @@ impl Function {
             self.namespace(),
             &self.annotations.to_map(),
         )
+    }
+
+    /// How it consumes by a door of its own, where it does: by its annotation `events.door`, or because `events_broker`
+    /// stands in its `environment`, which opens the door whatever the annotations say.
+    ///
+    /// # Errors
+    /// Everything that is wrong with its annotations and the variables that stand for them.
+    pub fn door(&self) -> Result<Option<Wiring>, Vec<WiringError>> {
+        let mut annotations = self.annotations.to_map();
+        let opened = self.environment.value(&environment_name(BROKER)).is_some();
+        for known in KNOWN {
+            if let Some(value) = self.environment.value(&environment_name(known.name)) {
+                annotations.insert(known.name.to_owned(), value.to_owned());
+            }
+        }
+        let wiring = Wiring::from_annotations(&self.name.value, self.namespace(), &annotations)?;
+        Ok(wiring.filter(|wiring| wiring.broker.is_some() && (wiring.door || opened)))
     }
 
     /// Its namespace, or OpenFaaS's default one.

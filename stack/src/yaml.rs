@@ -51,28 +51,25 @@ struct Composer<'a> {
 impl Node {
     /// The first document of a source; an empty one is an empty scalar.
     pub(crate) fn parse(source: &Source) -> Result<Self, Problem> {
-        let parser = Parser::new_from_str(source.text());
-        let mut composer = Composer {
-            parser,
-            source,
-            anchors: HashMap::new(),
-            nodes: 0,
-        };
-        loop {
-            match composer.next()? {
-                (Event::Nothing | Event::StreamStart | Event::DocumentStart(_), _) => {}
-                (Event::StreamEnd | Event::DocumentEnd, span) => {
-                    return Ok(Self {
-                        span,
-                        value: Value::Scalar {
-                            text: String::new(),
-                            plain: true,
-                        },
-                    });
-                }
-                (event, span) => return composer.node(event, span, 0),
-            }
+        let mut composer = Composer::new(source);
+        Ok(composer.document()?.unwrap_or(Self {
+            span: source.span(0, 1),
+            value: Value::Scalar {
+                text: String::new(),
+                plain: true,
+            },
+        }))
+    }
+
+    /// Every document of a source, those between two `---` that are empty left out.
+    pub(crate) fn parse_all(source: &Source) -> Result<Vec<Self>, Problem> {
+        let mut composer = Composer::new(source);
+        let mut documents = Vec::new();
+        while let Some(document) = composer.document()? {
+            documents.push(document);
+            composer.anchors.clear();
         }
+        Ok(documents)
     }
 
     /// Whether it stands for nothing: absent, `~` or `null`.
@@ -103,6 +100,32 @@ impl Node {
 // === impl Composer ===
 
 impl<'a> Composer<'a> {
+    fn new(source: &'a Source) -> Self {
+        Self {
+            parser: Parser::new_from_str(source.text()),
+            source,
+            anchors: HashMap::new(),
+            nodes: 0,
+        }
+    }
+
+    /// What the next document holds; `None` at the end.
+    fn document(&mut self) -> Result<Option<Node>, Problem> {
+        loop {
+            match self.next()? {
+                (
+                    Event::Nothing
+                    | Event::StreamStart
+                    | Event::DocumentStart(_)
+                    | Event::DocumentEnd,
+                    _,
+                ) => {}
+                (Event::StreamEnd, _) => return Ok(None),
+                (event, span) => return self.node(event, span, 0).map(Some),
+            }
+        }
+    }
+
     fn next(&mut self) -> Result<(Event<'a>, Span), Problem> {
         match self.parser.next() {
             Some(Ok((event, span))) => Ok((

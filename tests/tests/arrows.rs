@@ -14,7 +14,7 @@ const RUNTIME: &str = "openfaas-runtime";
 const STACK: &str = "openfaas-stack";
 
 /// Whom each crate may know, apart from its tests.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     (CLOUDEVENTS, &[]),
     (TELEMETRY, &[]),
     (DELIVERY, &[CLOUDEVENTS, TELEMETRY]),
@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     (STACK, &[DELIVERY]),
     ("openfaas-connector", &[TELEMETRY, DELIVERY]),
     ("openfaas-local", &[CLOUDEVENTS, TELEMETRY, DELIVERY, STACK]),
+    ("openfaas-operator", &[DELIVERY, STACK]),
     ("xtask", &[STACK]),
 ];
 

@@ -11,6 +11,7 @@
 mod bench;
 mod collector;
 mod kafka;
+mod keda;
 mod lock;
 mod project;
 mod setup;

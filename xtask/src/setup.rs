@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::{collector, kafka, project, step, tools};
+use crate::{collector, kafka, keda, project, step, tools};
 
 /// Checks bans, licences and sources of every dependency.
 pub(crate) const CARGO_DENY: &str = "0.20.2";
@@ -16,7 +16,7 @@ const HADOLINT: &str = "2.15.1";
 const NATS_SERVER: &str = "v2.15.2";
 
 /// What the tests cannot do without: cargo-deny, Go, and what is built with it (the Collector and nats-server), the headers
-/// of OpenSSL that librdkafka is built with, and the Kafka server with the JDK that runs it.
+/// of OpenSSL that librdkafka is built with, the Kafka server with the JDK that runs it, and the schema of KEDA.
 ///
 /// # Errors
 /// One sentence for each thing that is missing and could not be installed.
@@ -28,6 +28,7 @@ pub(crate) fn for_tests() -> Vec<String> {
         nats_server(),
         openssl_headers(),
         kafka::install(),
+        keda::install(),
     ]
     .into_iter()
     .filter_map(Result::err)

@@ -6,11 +6,14 @@ mod annotations;
 mod files;
 mod labels;
 mod same;
+mod scaling;
 mod topics;
 
 use crate::graph::Graph;
 use crate::model::Stack;
 use crate::problem::Problem;
+
+pub use scaling::{Cluster, check_scaling};
 
 /// Everything that is wrong with a stack: what reading it warned of, and what the rules say, files included.
 pub fn check(stack: &Stack) -> Vec<Problem> {

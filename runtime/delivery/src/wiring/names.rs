@@ -1,4 +1,4 @@
-//! Names that brokers keep: change none of them, or what is settled is forgotten.
+//! Names that brokers and dashboards keep: change none of them, or what is settled is forgotten.
 
 use crate::ids::short_hash;
 
@@ -19,6 +19,10 @@ pub fn group(namespace: &str, function: &str) -> String {
 pub fn group_of(prefix: &str, namespace: &str, function: &str) -> String {
     format!("{prefix}.{namespace}.{function}")
 }
+
+/// The metric of what is not settled yet of a function's topic, dead letters that could not be stored included; its labels
+/// are `function_name`, `namespace` and `topic`.
+pub const LAG: &str = "openfaas_delivery_lag_messages";
 
 /// The stream that a subject is looked for in where nothing says another: `ORDERS` for `orders`.
 ///

@@ -1,0 +1,7 @@
+//! The program `openfaas-operator`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    openfaas_operator::cli::main()
+}
