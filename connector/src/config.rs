@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use openfaas_delivery::duration;
-use openfaas_delivery::wiring::{Broker, Start};
+use openfaas_delivery::wiring::{Broker, GROUP_PREFIX, Start};
 use openfaas_telemetry::logs::LogConfig;
 
 use crate::gateway::Credentials;
@@ -21,6 +21,10 @@ pub struct Config {
     pub credentials: Option<Credentials>,
     /// `topics`: only these; `None`: every topic that a function names.
     pub topics: Option<Vec<String>>,
+    /// `group`: what stands before `.<namespace>.<function>` in a Kafka group.
+    pub group: String,
+    /// `HOSTNAME`: who this is.
+    pub instance: String,
     /// `initial_offset`: where a durable or group begins whose function has no `events.start`.
     pub start: Option<Start>,
     /// `rebuild_interval`: how often the functions are listed.
@@ -113,6 +117,12 @@ impl Config {
                 .unwrap_or_else(|| "http://gateway:8080".to_owned()),
             credentials: basic_auth.then(|| credentials(&secrets)).transpose()?,
             topics: values.text("topics").map(|text| list(&text)),
+            group: values
+                .text("group")
+                .unwrap_or_else(|| GROUP_PREFIX.to_owned()),
+            instance: values
+                .text("HOSTNAME")
+                .unwrap_or_else(|| "openfaas-connector".to_owned()),
             start: values.start("initial_offset")?,
             rebuild_interval: values.duration("rebuild_interval", rebuild_interval)?,
             upstream_timeout: values.duration("upstream_timeout", upstream_timeout)?,

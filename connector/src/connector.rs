@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use openfaas_delivery::broker;
 use openfaas_delivery::engine::{Deliveries, Engine};
 use openfaas_delivery::metrics::DeliveryMetrics;
-use openfaas_delivery::observe::Observer;
 use openfaas_delivery::target::Target;
 use openfaas_delivery::wiring::Broker;
 use openfaas_telemetry::Telemetry;
@@ -15,11 +15,18 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::gateway::Gateway;
+use crate::openfaas::OpenFaas;
 use crate::status::Status;
 use crate::wanted::List;
 
 /// Who delivers, as functions and dead letters are told.
 pub(crate) const NAME: &str = "openfaas-connector";
+
+/// The broker is asked that often how much is left.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+
+/// Who is told what happens.
+type Observers = Arc<(Arc<Status>, (DeliveryMetrics, OpenFaas))>;
 
 /// One connector between a broker and a gateway.
 #[derive(Debug)]
@@ -28,7 +35,7 @@ pub struct Connector<B, T> {
     kind: Broker,
     gateway: Gateway,
     status: Arc<Status>,
-    deliveries: Deliveries<B, T, Arc<(Arc<Status>, DeliveryMetrics)>>,
+    deliveries: Deliveries<B, T, Observers>,
     failures: Counter,
     /// What was wrong with the last list, so that it is said once.
     wrong: Vec<String>,
@@ -42,20 +49,20 @@ impl<B: broker::Broker, T: Target> Connector<B, T> {
         broker: B,
         target: T,
         telemetry: &Telemetry,
-    ) -> (Self, Arc<Status>)
-    where
-        Arc<(Arc<Status>, DeliveryMetrics)>: Observer,
-    {
+    ) -> (Self, Arc<Status>) {
         let metrics = telemetry.metrics();
         let status = Arc::new(Status::new(config.rebuild_interval, config.print_response));
-        let observer = Arc::new((Arc::clone(&status), DeliveryMetrics::new(metrics)));
+        let openfaas = OpenFaas::new(metrics, kind, &config.group, &config.instance);
+        let counts = (DeliveryMetrics::new(metrics), openfaas);
+        let observer = Arc::new((Arc::clone(&status), counts));
         let system = match kind {
             Broker::Nats => "nats",
             Broker::Kafka => "kafka",
         };
         let engine = Engine::new(broker, target, observer)
             .named(NAME)
-            .traced(telemetry, system);
+            .traced(telemetry, system)
+            .measured(MEASURE_EVERY);
         let connector = Self {
             gateway: Gateway::new(&config.gateway, config.credentials.clone()),
             kind,
@@ -104,8 +111,9 @@ impl<B: broker::Broker, T: Target> Connector<B, T> {
             }
         };
         let list = List::of(&functions, self.kind, &self.config);
-        let names = list.wanted.iter();
-        let names: BTreeSet<_> = names.map(|w| w.delivery.wiring.function.as_str()).collect();
+        let wirings = list.wanted.iter().map(|wanted| &wanted.delivery.wiring);
+        let names = wirings.map(|wiring| (wiring.namespace.as_str(), wiring.function.as_str()));
+        let names: BTreeSet<_> = names.collect();
         self.status.listed(&names);
         self.deliveries.fit(list.wanted);
         self.say(list.wrong);

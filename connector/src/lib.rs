@@ -12,6 +12,7 @@ pub mod cli;
 mod config;
 mod connector;
 pub mod gateway;
+mod openfaas;
 mod server;
 mod status;
 pub mod wanted;

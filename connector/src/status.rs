@@ -22,8 +22,8 @@ struct Seen {
     beat: Instant,
     /// Why there is no list yet; `None` once there was one.
     unlisted: Option<String>,
-    /// By function and topic: why it takes no events, or `None` while it does.
-    subscriptions: BTreeMap<(String, String), Option<String>>,
+    /// By namespace, function and topic: why it takes no events, or `None` while it does.
+    subscriptions: BTreeMap<[String; 3], Option<String>>,
     draining: bool,
 }
 
@@ -45,13 +45,13 @@ impl Status {
         }
     }
 
-    /// The list is here, with these functions; others are forgotten.
-    pub(crate) fn listed(&self, functions: &BTreeSet<&str>) {
+    /// The list is here, with these functions of these namespaces; others are forgotten.
+    pub(crate) fn listed(&self, functions: &BTreeSet<(&str, &str)>) {
         let mut seen = self.seen();
         seen.beat = Instant::now();
         seen.unlisted = None;
         seen.subscriptions
-            .retain(|(function, _), _| functions.contains(function.as_str()));
+            .retain(|[namespace, function, _], _| functions.contains(&(namespace, function)));
     }
 
     /// There is no list this time.
@@ -97,7 +97,7 @@ impl Status {
             return Err(why.clone());
         }
         let mut reasons = Vec::new();
-        for ((function, topic), why) in &seen.subscriptions {
+        for ([_, function, topic], why) in &seen.subscriptions {
             match why {
                 Some(why) => reasons.push(format!("{function} on {topic}: {why}")),
                 None => return Ok(()),
@@ -112,12 +112,16 @@ impl Status {
 
     /// A subscription's state; whether it is news.
     fn set(&self, observation: &Observation<'_>, why: Option<&str>) -> bool {
-        let place = (
-            observation.function.to_owned(),
-            observation.topic.to_owned(),
-        );
+        let place = [
+            observation.namespace,
+            observation.function,
+            observation.topic,
+        ];
         let why = why.map(str::to_owned);
-        let old = self.seen().subscriptions.insert(place, why.clone());
+        let old = self
+            .seen()
+            .subscriptions
+            .insert(place.map(str::to_owned), why.clone());
         old != Some(why)
     }
 
@@ -155,7 +159,8 @@ impl Observer for Status {
                 tracing::warn!(
                     function,
                     topic,
-                    "waits, the function does not answer: {why}"
+                    "waits, the function does not answer: {}",
+                    without_words(why)
                 );
             }
             What::State(State::Sick) => tracing::warn!(
@@ -187,7 +192,8 @@ impl Observer for Status {
                 function,
                 topic,
                 position = %place(),
-                "is a dead letter in {letters}: {reason}"
+                "is a dead letter in {letters}: {}",
+                without_words(reason)
             ),
             What::Repeating { step, reason } => {
                 tracing::warn!(function, topic, position = %place(), "{step} repeated: {reason}");
@@ -211,6 +217,11 @@ impl Observer for Status {
     }
 }
 
+/// A reason without the words of others that follow in it, which may be those of a message. A dead letter has them all.
+fn without_words(reason: &str) -> &str {
+    reason.split_once(": ").map_or(reason, |(ours, _)| ours)
+}
+
 #[cfg(test)]
 mod tests {
     use openfaas_delivery::clock::Time;
@@ -221,6 +232,7 @@ mod tests {
         status.observe(&Observation {
             at: Time::default(),
             function,
+            namespace: "fn",
             topic: "orders",
             position: None,
             event: None,
@@ -233,7 +245,7 @@ mod tests {
         let status = Status::new(Duration::from_secs(5), false);
         status.not_listed("nobody at gateway:8080");
         assert_eq!(status.ready(), Err("nobody at gateway:8080".to_owned()));
-        status.listed(&BTreeSet::from(["order", "bill"]));
+        status.listed(&BTreeSet::from([("fn", "order"), ("fn", "bill")]));
         assert_eq!(
             status.ready(),
             Ok(()),
@@ -248,7 +260,7 @@ mod tests {
             Ok(()),
             "one that waits for its stream keeps no other back"
         );
-        status.listed(&BTreeSet::from(["order"]));
+        status.listed(&BTreeSet::from([("fn", "order"), ("elsewhere", "bill")]));
         assert!(
             status.ready().is_err(),
             "a function that is gone speaks for nobody"

@@ -61,11 +61,17 @@ impl Runner {
 
     /// Starts the functions of the stack file of `folder`, and waits until they are ready.
     pub fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
+        Self::start_with(folder, arguments, &[])
+    }
+
+    /// The same with variables beside those of this process.
+    pub fn start_with(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let ready_file = folder.path().join("ready.json");
         let child = Command::new(program())
             .current_dir(folder.path())
             .args(["--listen", "127.0.0.1:0", "--ready-file", "ready.json"])
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -295,6 +295,13 @@ pub trait Source: Send + Sync + 'static {
     /// The broker did not say.
     fn pending(&self, log: &str) -> impl Future<Output = Result<usize, SourceError>> + Send;
 
+    /// How many messages are not settled: those that are given out, to whomever, and those that nobody was given yet. Where
+    /// owners share a subscription by its logs, those of the logs that are this owner's.
+    ///
+    /// # Errors
+    /// The broker did not say.
+    fn lag(&self) -> impl Future<Output = Result<u64, SourceError>> + Send;
+
     /// Leaves a record for the next owner; done only when it is stored.
     ///
     /// # Errors

@@ -42,6 +42,8 @@ pub struct Engine<B, T, O = (), C = SystemClock> {
     budget: Budget,
     connector: Arc<str>,
     tracer: Option<Tracer>,
+    /// How often the observer is told how subscriptions stand.
+    measure_every: Option<Duration>,
 }
 
 /// A function to deliver to.
@@ -102,6 +104,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
             budget: Budget::default(),
             connector: Arc::from("openfaas-delivery"),
             tracer: None,
+            measure_every: None,
         }
     }
 
@@ -123,6 +126,15 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
             system,
         });
         Self { tracer, ..self }
+    }
+
+    /// Telling the observer that often how each subscription stands, which costs a question to the broker.
+    #[must_use]
+    pub fn measured(self, every: Duration) -> Self {
+        Self {
+            measure_every: Some(every),
+            ..self
+        }
     }
 
     /// How many bytes of bodies all deliveries of this engine hold together.
@@ -178,6 +190,7 @@ impl<B, T, O, C> Clone for Engine<B, T, O, C> {
             budget: self.budget.clone(),
             connector: Arc::clone(&self.connector),
             tracer: self.tracer.clone(),
+            measure_every: self.measure_every,
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Observation<'a> {
     pub at: Time,
     /// The function it is about.
     pub function: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
     /// The topic it is about; empty for what concerns the whole function.
     pub topic: &'a str,
     /// The message it is about.
@@ -96,11 +98,31 @@ pub enum What<'a> {
     LetGo,
     /// The subscription changed its state.
     State(State<'a>),
+    /// How the subscription stands; told at once when it opens and then from time to time, to who asks for it.
+    Standing(Standing),
     /// Retention removed so many messages before they were ever delivered.
     Gone {
         /// So many.
         count: u64,
     },
+}
+
+/// How much of a subscription is not done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Messages that are not settled, as [`Source::lag`](crate::broker::Source::lag) counts them; `None`: the broker did
+    /// not say.
+    pub lag: Option<u64>,
+    /// For how long the oldest message that is held lies at the broker, as far as it says when it stored it.
+    pub oldest: Duration,
+    /// Messages that are held.
+    pub held: usize,
+    /// Those of them that are in a call.
+    pub in_flight: usize,
+    /// Those of them that wait for a retry.
+    pub waiting: usize,
+    /// As many are held as may be: no more is taken for now.
+    pub paused: bool,
 }
 
 /// The state of a subscription.

@@ -29,7 +29,7 @@ pub use order::{
     retries_are_never_early,
 };
 pub use settling::{
-    an_input_is_settled_after_its_reply_is_stored,
+    an_input_is_settled_after_its_reply_is_stored, lag_is_all_that_is_not_settled,
     nothing_is_dropped_while_dead_letters_cannot_be_stored, replies_carry_identity_and_trace,
 };
 pub use sharing::a_function_that_is_down_stops_no_other;
@@ -51,6 +51,7 @@ macro_rules! every_promise {
             a_function_that_knows_no_batches_gets_one_by_one,
             an_input_is_settled_after_its_reply_is_stored,
             events_of_one_key_stay_in_order,
+            lag_is_all_that_is_not_settled,
             nothing_is_dropped_while_dead_letters_cannot_be_stored,
             poison_that_kills_ends_alone,
             poison_that_kills_its_door_ends_alone,

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use openfaas_tests::runner::until;
 
-use crate::support::Scene;
+use crate::support::{Scene, until_metric};
 
 #[tokio::test]
 async fn a_plain_message_reaches_any_function_with_openfaas_headers() {
@@ -66,12 +66,13 @@ async fn functions_that_come_change_and_go_are_followed_without_a_restart() {
     scene.gateway.remove("order");
     let drained = async || connector.output().contains("topic=returns").then_some(());
     until("the change is said", drained).await;
-    let idle = async || {
-        let (_, text) = connector.get("/metrics").await;
-        let line = "openfaas_delivery_ready{function=\"order\",topic=\"returns\"} 0";
-        text.contains(line).then_some(())
-    };
-    until("it is drained", idle).await;
+    until_metric(
+        &connector,
+        "openfaas_delivery_ready",
+        &["topic=\"returns\""],
+        "0",
+    )
+    .await;
     scene.publish("returns", "three").await;
     assert_eq!(connector.get("/_/ready").await.0, 200);
     assert_eq!(scene.gateway.calls().len(), 2);

@@ -4,9 +4,9 @@ use http::StatusCode;
 use openfaas_tests::connector::{Connector, Gateway};
 use openfaas_tests::kafka::{Committed, Server};
 use openfaas_tests::runner::until;
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rustix::process::Signal;
+
+use crate::support::{Plain, publish_to_kafka, until_metric};
 
 /// A gateway beside the server that all tests share. Each has a function of its own name, and a topic of that name.
 struct Scene {
@@ -49,16 +49,15 @@ impl Scene {
         Connector::start("kafka", &all).await
     }
 
-    fn publish(&self, topic: &str, key: &str, body: &str) {
-        let producer: BaseProducer = self.server.client().create().unwrap();
-        let header = Header {
-            key: "Shop",
-            value: Some("Berlin"),
+    fn publish(&self, topic: &'static str, key: &'static str, body: &str) {
+        let message = Plain {
+            topic,
+            key,
+            headers: vec![("Shop", "Berlin")],
+            body: body.to_owned(),
+            ..Plain::default()
         };
-        let record = BaseRecord::to(topic).key(key).payload(body);
-        let record = record.headers(OwnedHeaders::new().insert(header));
-        producer.send(record).map_err(|(error, _)| error).unwrap();
-        producer.flush(std::time::Duration::from_secs(20)).unwrap();
+        publish_to_kafka(self.server, message);
     }
 
     /// Waits until this group has settled everything of the topic.
@@ -76,7 +75,7 @@ impl Scene {
 async fn a_plain_record_reaches_any_function_with_the_headers_of_openfaas() {
     let scene = Scene::new("plain").await;
     scene.deploy(&[]);
-    let connector = scene.connector(&[]).await;
+    let connector = scene.connector(&[("HOSTNAME", "pod-1")]).await;
     scene.publish("plain", "ada", "a plain record");
     let call = scene.gateway.until_called(1).await.remove(0);
     assert_eq!(call.path, "/function/plain.openfaas-fn/");
@@ -96,6 +95,16 @@ async fn a_plain_record_reaches_any_function_with_the_headers_of_openfaas() {
     assert_eq!(call.headers["ce-source"], source.as_str());
     scene.until_settled(&scene.group()).await;
     assert!(!connector.output().contains("a plain record"));
+    let (_, text) = connector.get("/metrics").await;
+    let group = "group=\"openfaas.openfaas-fn.plain\"";
+    let place = format!("topic=\"plain\",partition=\"{partition}\",member_id=\"pod-1\"");
+    for line in [
+        format!("kafka_connector_consumer_group_connect{{{group}}} 1"),
+        format!("kafka_connector_messages_consumed{{{group},{place}}} 1"),
+        format!("kafka_connector_messages_offset{{{group},{place}}} 0"),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
 }
 
 #[tokio::test]
@@ -147,15 +156,13 @@ async fn functions_that_come_change_and_go_are_followed_without_a_restart() {
     let calls = scene.gateway.until_called(2).await;
     assert_eq!(calls[1].headers["x-topic"], "changed");
     scene.gateway.remove("changing");
-    let idle = async || {
-        let (_, text) = connector.get("/metrics").await;
-        let line = |line: &str| {
-            let is = ["openfaas_delivery_ready{", "topic=\"changed\"", "} 0"];
-            is.iter().all(|part| line.contains(part))
-        };
-        text.lines().any(line).then_some(())
-    };
-    until("it is drained", idle).await;
+    until_metric(
+        &connector,
+        "openfaas_delivery_ready",
+        &["topic=\"changed\""],
+        "0",
+    )
+    .await;
     scene.publish("changed", "ada", "three");
     assert_eq!(connector.get("/_/ready").await.0, 200);
     assert_eq!(scene.gateway.calls().len(), 2);

@@ -1,5 +1,7 @@
 //! The connector beside a gateway, from a real nats-server and a real Kafka.
 
+mod chain;
+mod events;
 mod functions;
 mod kafka;
 mod process;

@@ -1,18 +1,22 @@
 //! Does what an owner decides, and tells it how that ended.
 
+mod alarm;
+mod measure;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use self::alarm::Alarm;
 use super::budget::Share;
 use super::control::Said;
 use super::mistake::Mistake;
 use super::owner::{CallId, Input, Output, Owner, Settings};
 use super::spans::Spans;
 use super::{Control, Ended, Engine};
-use crate::broker::{Broker, Codec, Position, Source, SourceEvent};
+use crate::broker::{Broker, Codec, Position, Source, SourceError, SourceEvent};
 use crate::call::{Call, Outcome, Payload};
 use crate::clock::{Clock, Random, Time};
 use crate::observe::{Observation, Observer, State, What};
@@ -48,6 +52,8 @@ enum Done<S> {
     Opened(usize, u64, S),
     Came(usize, u64, SourceEvent),
     Progressed(usize),
+    Measured(usize, u64, Result<u64, SourceError>),
+    MeasureAgain(usize, u64),
     Told(Input),
     Nothing,
 }
@@ -170,6 +176,14 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
                 self.subscriptions[index].progressing = false;
                 None
             }
+            Done::Measured(index, generation, lag) => {
+                self.measured(index, generation, lag);
+                None
+            }
+            Done::MeasureAgain(index, generation) => {
+                self.measure(index, generation);
+                None
+            }
             Done::Opened(index, generation, source) => {
                 let slot = &mut self.subscriptions[index];
                 if slot.generation != generation {
@@ -178,6 +192,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
                 let every = source.progress_every();
                 slot.source = Some(Arc::new(source));
                 self.listen(index);
+                self.measure(index, generation);
                 Some(Input::Opened(index, every))
             }
             Done::Came(index, generation, event) => {
@@ -192,11 +207,11 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
     fn came(&mut self, index: usize, event: SourceEvent) -> Input {
         let input = match event {
             SourceEvent::Interrupted(reason) => {
-                self.say(index, State::Interrupted(&reason));
+                self.say(index, What::State(State::Interrupted(&reason)));
                 return Input::Interrupted(index);
             }
             SourceEvent::Lost(reason) => {
-                self.say(index, State::Lost(&reason));
+                self.say(index, What::State(State::Lost(&reason)));
                 return Input::Lost(index);
             }
             SourceEvent::Assigned(assignment) => Input::Assigned(index, assignment),
@@ -211,14 +226,15 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
         input
     }
 
-    fn say(&self, index: usize, state: State<'_>) {
+    fn say(&self, index: usize, what: What<'_>) {
         self.engine.observer.observe(&Observation {
             at: self.engine.clock.now(),
             function: &self.settings.wiring.function,
+            namespace: &self.settings.wiring.namespace,
             topic: &self.subscriptions[index].topic,
             position: None,
             event: None,
-            what: What::State(state),
+            what,
         });
     }
 
@@ -356,33 +372,5 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
             source.progress(&positions).await;
             Done::Progressed(index)
         });
-    }
-}
-
-/// The one timer of a driver. One that rings too early costs a look; setting it anew each time would cost more.
-#[derive(Default)]
-struct Alarm {
-    set: Option<(Time, BoxFuture<'static, ()>)>,
-}
-
-impl Alarm {
-    fn set<C: Clock>(&mut self, wanted: Option<Time>, clock: &Arc<C>) {
-        let Some(wanted) = wanted else { return };
-        if self.set.as_ref().is_some_and(|(time, _)| *time <= wanted) {
-            return;
-        }
-        let clock = Arc::clone(clock);
-        self.set = Some((
-            wanted,
-            Box::pin(async move { clock.sleep_until(wanted).await }),
-        ));
-    }
-
-    async fn rings(&mut self) {
-        match &mut self.set {
-            Some((_, sleep)) => sleep.await,
-            None => std::future::pending().await,
-        }
-        self.set = None;
     }
 }

@@ -29,6 +29,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
             self.observer.observe(&Observation {
                 at: self.clock.now(),
                 function: &wiring.function,
+                namespace: &wiring.namespace,
                 topic: &topic,
                 position: None,
                 event: None,

@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 use openfaas_cloudevents::{Event, Limits};
 use openfaas_telemetry::TraceContext;
 
-use self::event::{Held, Id};
+use self::event::{Held, Id, Phase};
 pub(super) use self::finish::trace_of;
 use self::lanes::Lanes;
 use self::subscription::{Log, Subscription};
@@ -37,7 +37,7 @@ use crate::broker::{
 };
 use crate::call::{Call, Outcome};
 use crate::clock::{Random, Time};
-use crate::observe::{Observation, Observer, What};
+use crate::observe::{Observation, Observer, Standing, What};
 use crate::wiring::Wiring;
 
 /// How an owner serves its function.
@@ -281,6 +281,29 @@ impl Owner {
         )
     }
 
+    /// Whether nothing new is started.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// How a subscription stands, as far as an owner knows.
+    pub(super) fn standing(&self, index: usize, wall: SystemTime) -> Standing {
+        let subscription = &self.subscriptions[index];
+        let held = self.held.values().filter(|held| held.subscription == index);
+        let oldest = held.clone().filter_map(|held| held.message.time).min();
+        let in_call = |held: &&Held| matches!(held.phase, Phase::Calling(_));
+        Standing {
+            lag: None,
+            oldest: oldest
+                .and_then(|oldest| wall.duration_since(oldest).ok())
+                .unwrap_or_default(),
+            held: subscription.held,
+            in_flight: held.filter(in_call).count(),
+            waiting: subscription.resting,
+            paused: subscription.came.messages >= subscription.allowed.up_to.messages,
+        }
+    }
+
     fn fire(&mut self) {
         while let Some(&(time, timer)) = self.timers.first().filter(|(time, _)| *time <= self.now) {
             self.timers.remove(&(time, timer));
@@ -315,6 +338,7 @@ impl Owner {
         self.observer.observe(&Observation {
             at: self.now,
             function: &self.function,
+            namespace: &self.namespace,
             topic: &self.subscriptions[subscription].topic,
             position: event.map(|event| &event.message.position),
             event: event.and_then(|event| event.event.as_deref()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use openfaas_cloudevents::Event;
 
-use super::producer::Producers;
+use super::producer::{Client, Producers};
 use super::settings::Settings;
 use super::source::KafkaSource;
 use super::{check, format, headers, member};
@@ -32,9 +32,12 @@ impl Kafka {
     }
 
     async fn exists(&self, topic: &Arc<str>, config: &str) -> Result<(), OpenError> {
+        check::exists(self.client()?, &self.settings, topic, config).await
+    }
+
+    fn client(&self) -> Result<Arc<Client>, OpenError> {
         let client = self.producers.client(&self.settings);
-        let client = client.map_err(|error| OpenError::NotReady(error.to_string()))?;
-        check::exists(client, &self.settings, topic, config).await
+        client.map_err(|error| OpenError::NotReady(error.to_string()))
     }
 }
 
@@ -48,7 +51,7 @@ impl Broker for Kafka {
     async fn open(&self, subscription: &Subscription) -> Result<Self::Source, OpenError> {
         self.exists(&subscription.topic, check::config(Purpose::Reply))
             .await?;
-        member::join(Arc::clone(&self.settings), subscription).await
+        member::join(Arc::clone(&self.settings), subscription, self.client()?).await
     }
 
     async fn check(&self, topic: &Arc<str>, purpose: Purpose) -> Result<(), OpenError> {

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::check;
 use super::context::Context;
 use super::partition::Commit;
-use super::producer::log;
+use super::producer::{Client, log};
 use super::settings::Settings;
 use super::source::{End, KafkaSource, Shared};
 use crate::broker::{OpenError, Purpose, SourceEvent, Subscription};
@@ -77,11 +77,17 @@ struct Member {
 pub(super) async fn join(
     settings: Arc<Settings>,
     subscription: &Subscription,
+    client: Arc<Client>,
 ) -> Result<KafkaSource, OpenError> {
     let shared = Arc::new(Shared::default());
     let (events, coming) = mpsc::unbounded_channel();
     let (tell, told) = oneshot::channel();
-    let source = KafkaSource::new(Arc::clone(&shared), Arc::clone(&subscription.topic), coming);
+    let source = KafkaSource::new(
+        Arc::clone(&shared),
+        Arc::clone(&subscription.topic),
+        client,
+        coming,
+    );
     let (group, topic) = (
         Arc::clone(&subscription.durable),
         Arc::clone(&subscription.topic),

@@ -74,6 +74,16 @@ impl Progress {
         self.unfinished.len()
     }
 
+    /// How many of a log from `low` to before `high` are not finished, as far as offsets say.
+    pub(super) fn lag(&self, low: u64, high: u64) -> u64 {
+        let next = self.next.max(low);
+        let done = self.done.iter().map(|range| {
+            let end = range.end.min(high);
+            end.saturating_sub(range.start.max(next))
+        });
+        self.unfinished.len() as u64 + high.saturating_sub(next).saturating_sub(done.sum())
+    }
+
     /// What is finished past the prefix, in order.
     pub(super) fn done(&self) -> Vec<Range<u64>> {
         let mut done = Vec::new();
@@ -141,6 +151,25 @@ mod tests {
         assert_eq!(progress.done(), [11..13, 15..16]);
         progress.finish(10);
         assert_eq!(progress.prefix(), 13);
+    }
+
+    #[test]
+    fn everything_that_is_not_finished_is_lag() {
+        let mut progress = Progress::new(10, vec![14..16, 17..18]);
+        assert_eq!(progress.lag(0, 10), 0);
+        assert_eq!(progress.lag(0, 20), 7);
+        assert!(progress.came(10) && progress.came(11) && progress.came(12));
+        progress.finish(11);
+        assert_eq!(progress.lag(0, 20), 6, "10, 12, 13, 16, 18, 19");
+        assert_eq!(
+            progress.lag(18, 20),
+            4,
+            "what retention took is not there any more"
+        );
+        progress.finish(10);
+        progress.finish(12);
+        progress.reached(20);
+        assert_eq!(progress.lag(0, 20), 0);
     }
 
     #[test]

@@ -6,19 +6,27 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
+use rdkafka::producer::Producer;
 use tokio::sync::{mpsc, oneshot};
 
+use super::check::on_a_thread;
 use super::partition::{Partition, Phase};
+use super::producer::Client;
 use crate::broker::{Count, Demand, Position, Record, Source, SourceError, SourceEvent};
 
 /// The last commit and leaving the group take no longer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A broker that has not answered by then does not answer.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open subscription: a member of a consumer group. Dropped without [`Source::close`] it leaves the group and commits
 /// nothing more: what was finished since the last commit comes again.
 pub struct KafkaSource {
     shared: Arc<Shared>,
     topic: Arc<str>,
+    /// Asks what the group is not asked for.
+    client: Arc<Client>,
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<SourceEvent>>,
 }
 
@@ -54,12 +62,14 @@ impl KafkaSource {
     pub(super) fn new(
         shared: Arc<Shared>,
         topic: Arc<str>,
+        client: Arc<Client>,
         events: mpsc::UnboundedReceiver<SourceEvent>,
     ) -> Self {
         let events = tokio::sync::Mutex::new(events);
         Self {
             shared,
             topic,
+            client,
             events,
         }
     }
@@ -123,6 +133,30 @@ impl Source for KafkaSource {
     /// There is no giving back one record: it stays unfinished, and holds up the prefix, until this owner leaves.
     async fn pending(&self, log: &str) -> Result<usize, SourceError> {
         self.owned(log, |partition| partition.progress.unfinished())
+    }
+
+    async fn lag(&self) -> Result<u64, SourceError> {
+        let ours: Vec<i32> = self.shared.lock().partitions.keys().copied().collect();
+        let (client, topic) = (Arc::clone(&self.client), Arc::clone(&self.topic));
+        let found = on_a_thread(move || {
+            let ends = |number| {
+                let ends = client
+                    .client()
+                    .fetch_watermarks(&topic, number, ASK_TIMEOUT);
+                let (low, high) = ends.map_err(|error| error.to_string())?;
+                Ok((number, low.max(0) as u64, high.max(0) as u64))
+            };
+            ours.into_iter()
+                .map(ends)
+                .collect::<Result<Vec<_>, String>>()
+        });
+        let found = found.await.map_err(SourceError::Unavailable)?;
+        let state = self.shared.lock();
+        let lag = found.into_iter().filter_map(|(number, low, high)| {
+            let partition = state.partitions.get(&number)?;
+            Some(partition.progress.lag(low, high))
+        });
+        Ok(lag.sum())
     }
 
     async fn record(&self, log: &str, record: &Record) -> Result<(), SourceError> {

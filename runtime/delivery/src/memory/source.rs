@@ -148,6 +148,10 @@ impl<C: Clock> Source for MemorySource<C> {
         self.owned(|store| store.pending(&self.durable))
     }
 
+    async fn lag(&self) -> Result<u64, SourceError> {
+        self.owned(|store| store.backlog(&self.durable).unwrap_or_default() as u64)
+    }
+
     async fn record(&self, _: &str, record: &Record) -> Result<(), SourceError> {
         self.owned(|store| store.set_record(&self.durable, record))
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::Info;
 use tokio::sync::{Mutex as Turn, watch};
 use tokio::time::timeout;
 
@@ -48,6 +49,16 @@ impl NatsSource {
         match &self.lease {
             Some(lease) => lease.lost().await,
             None => std::future::pending().await,
+        }
+    }
+
+    async fn info(&self) -> Result<Info, SourceError> {
+        self.owned()?;
+        let unavailable = |reason: String| SourceError::Unavailable(reason);
+        match self.durable.info(&self.connection).await {
+            Ok(Some(info)) => Ok(info),
+            Ok(None) => Err(unavailable("the consumer is gone".into())),
+            Err(error) => Err(unavailable(error.to_string())),
         }
     }
 
@@ -112,13 +123,12 @@ impl Source for NatsSource {
     }
 
     async fn pending(&self, _: &str) -> Result<usize, SourceError> {
-        self.owned()?;
-        let unavailable = |reason: String| SourceError::Unavailable(reason);
-        match self.durable.info(&self.connection).await {
-            Ok(Some(info)) => Ok(info.num_ack_pending),
-            Ok(None) => Err(unavailable("the consumer is gone".into())),
-            Err(error) => Err(unavailable(error.to_string())),
-        }
+        Ok(self.info().await?.num_ack_pending)
+    }
+
+    async fn lag(&self) -> Result<u64, SourceError> {
+        let info = self.info().await?;
+        Ok(info.num_pending + info.num_ack_pending as u64)
     }
 
     async fn record(&self, _: &str, record: &Record) -> Result<(), SourceError> {

@@ -1,9 +1,23 @@
 //! Settle last; and who a reply is.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::function::{Act, Function};
 use super::stage::{Scene, Stand, event, until};
+use crate::observe::{Observation, Observer, Standing, What};
+
+/// The last lag that was told.
+#[derive(Clone, Default)]
+struct Lag(Arc<AtomicU64>);
+
+impl Observer for Lag {
+    fn observe(&self, observation: &Observation<'_>) {
+        if let What::Standing(Standing { lag: Some(lag), .. }) = observation.what {
+            self.0.store(lag, Ordering::Relaxed);
+        }
+    }
+}
 
 /// Promise 1: while the reply cannot be stored the input stays unsettled, and the function is not called again.
 pub async fn an_input_is_settled_after_its_reply_is_stored<S: Stand>(stand: &S) {
@@ -42,6 +56,37 @@ pub async fn nothing_is_dropped_while_dead_letters_cannot_be_stored<S: Stand>(st
     scene.deliver(story).await;
     assert_eq!(scene.letters().await.len(), 1);
     assert_eq!(scene.function.count("one"), 1);
+}
+
+/// Promise 1: what is told as lag is all that is not settled, that is also what waits for a retry or until its dead letter
+/// is stored.
+pub async fn lag_is_all_that_is_not_settled<S: Stand>(stand: &S) {
+    let well = Arc::<AtomicBool>::default();
+    let is_well = Arc::clone(&well);
+    let function = Function::new(move |event, _| match event.id() {
+        "refused" => Act::Reject,
+        "busy" if !is_well.load(Ordering::Relaxed) => Act::Retry(None),
+        _ => Act::Done,
+    });
+    let mut scene = Scene::new(stand, "lag", function).await;
+    scene.wiring.retry.attempts = 1_000;
+    scene.shut_topic.clone_from(&scene.wiring.dead_letters);
+    scene.shut.store(true, Ordering::Relaxed);
+    for id in ["done", "busy", "also-done", "refused", "done-too"] {
+        scene.publish(&event(id, id)).await;
+    }
+    let lag = Lag::default();
+    let is = async |expected| until(async || lag.0.load(Ordering::Relaxed) == expected).await;
+    let story = async {
+        is(2).await;
+        well.store(true, Ordering::Relaxed);
+        is(1).await;
+        scene.shut.store(false, Ordering::Relaxed);
+        is(0).await;
+    };
+    scene.deliver_seen_by(lag.clone(), story).await;
+    assert_eq!(scene.backlog().await, 0);
+    assert_eq!(scene.letters().await.len(), 1);
 }
 
 /// Promises 6 and 7: a reply says what caused it, which chain and which hop it is, and stays in its cause's trace and key.

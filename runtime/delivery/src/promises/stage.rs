@@ -14,6 +14,7 @@ use crate::broker::{
 use crate::call::{Call, Outcome};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Control, Delivery, Ended, Engine};
+use crate::observe::Observer;
 use crate::target::Target;
 use crate::wiring::{Format, ReplyTopics, Wiring};
 
@@ -112,12 +113,22 @@ impl<'a, S: Stand> Scene<'a, S> {
 
     /// Delivers until `enough` is done, then drains.
     pub(super) async fn deliver(&self, enough: impl Future<Output = ()>) -> Ended {
+        self.deliver_seen_by((), enough).await
+    }
+
+    /// The same, with somebody who looks, and is told every moment how it stands.
+    pub(super) async fn deliver_seen_by(
+        &self,
+        observer: impl Observer,
+        enough: impl Future<Output = ()>,
+    ) -> Ended {
         let broker = Gated {
             inner: self.stand.broker(),
             topic: self.shut_topic.clone(),
             shut: Arc::clone(&self.shut),
         };
-        let engine = Engine::new(broker, self.function.clone(), ());
+        let engine = Engine::new(broker, self.function.clone(), observer);
+        let engine = engine.measured(Duration::from_millis(20));
         let control = Control::new();
         let delivery = Delivery {
             door: self.door,

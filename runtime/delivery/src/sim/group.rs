@@ -230,6 +230,18 @@ impl Cluster {
     }
 
     /// What lies at this offset of a partition, or after it.
+    /// The offsets of all records from this one on.
+    fn left(&self, topic: &str, partition: usize, offset: u64) -> Vec<u64> {
+        let state = self.lock();
+        let partition = state.topics.get(topic).and_then(|all| all.get(partition));
+        let records = partition.map(|partition| partition.records.range(offset..));
+        records
+            .into_iter()
+            .flatten()
+            .map(|(offset, _)| *offset)
+            .collect()
+    }
+
     fn read(&self, topic: &str, partition: usize, offset: u64) -> Read {
         let state = self.lock();
         let Some(partition) = state.topics.get(topic).and_then(|all| all.get(partition)) else {

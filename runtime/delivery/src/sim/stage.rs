@@ -27,6 +27,9 @@ use crate::memory::{Bus, Limits};
 /// No history takes longer: sick functions are tried anew each hour.
 const LAST: Duration = Duration::from_secs(48 * 3_600);
 
+/// Engines ask their broker that often how much is left.
+const MEASURE_EVERY: Duration = Duration::from_secs(60);
+
 /// Nor does it take more steps.
 const MOST_POLLS: u64 = 400_000;
 
@@ -210,7 +213,8 @@ impl Stage {
             owner,
         };
         let engine = Engine::with_clock(broker, target, watcher, self.world.clone())
-            .with_budget(self.plan.budget);
+            .with_budget(self.plan.budget)
+            .measured(MEASURE_EVERY);
         let delivery = |served: &Served| Delivery {
             door: self.plan.door,
             timeout: self.plan.timeout,

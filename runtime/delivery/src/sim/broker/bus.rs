@@ -332,6 +332,14 @@ impl BusSource {
         answer.unwrap_or_else(|why| Err(SourceError::Unavailable(why.into())))
     }
 
+    pub(in crate::sim) async fn lag(&self) -> Result<u64, SourceError> {
+        let inner = Arc::clone(&self.inner);
+        let lag = move || inner.lag().now_or_never().unwrap_or(Err(SourceError::Lost));
+        let failures = self.process.ledger.plan.faults.other;
+        let answer = self.process.ask(failures, lag).await;
+        answer.unwrap_or_else(|why| Err(SourceError::Unavailable(why.into())))
+    }
+
     pub(in crate::sim) async fn record(
         &self,
         log: &str,

@@ -55,6 +55,13 @@ impl Source for AnySource {
         }
     }
 
+    async fn lag(&self) -> Result<u64, SourceError> {
+        match self {
+            Self::Bus(source) => source.lag().await,
+            Self::Group(source) => source.lag(),
+        }
+    }
+
     async fn record(&self, log: &str, record: &Record) -> Result<(), SourceError> {
         match self {
             Self::Bus(source) => source.record(log, record).await,

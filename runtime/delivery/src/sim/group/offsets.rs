@@ -69,6 +69,12 @@ impl Offsets {
         self.open.first().copied().unwrap_or(self.position)
     }
 
+    /// How many are not finished, where these are not read.
+    pub(super) fn unfinished(&self, left: &[u64]) -> usize {
+        let new = left.iter().filter(|offset| !self.finished.contains(offset));
+        self.open.len() + new.count()
+    }
+
     /// The last that is finished.
     pub(super) fn last(&self) -> Option<u64> {
         self.finished.last().copied()

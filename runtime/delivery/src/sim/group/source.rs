@@ -101,6 +101,17 @@ impl GroupSource {
         Ok(())
     }
 
+    pub(in crate::sim) fn lag(&self) -> Result<u64, SourceError> {
+        let seat = &self.seat;
+        let mine = seat.lock();
+        let lag = mine.partitions.iter().map(|(partition, held)| {
+            let position = held.offsets.position();
+            let left = seat.cluster.left(&seat.topic, *partition, position);
+            held.offsets.unfinished(&left)
+        });
+        Ok(lag.sum::<usize>() as u64)
+    }
+
     pub(in crate::sim) async fn record(
         &self,
         log: &str,
