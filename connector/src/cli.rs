@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use openfaas_delivery::broker;
 #[cfg(feature = "kafka")]
 use openfaas_delivery::kafka::{self, Kafka};
@@ -21,6 +21,8 @@ use openfaas_delivery::wiring::Broker;
 use openfaas_telemetry::{Telemetry, logs};
 use tokio::signal::unix::{SignalKind, signal};
 
+#[cfg(any(feature = "kafka", feature = "nats"))]
+use crate::redrive;
 use crate::{Config, Connector, server};
 
 /// Delivers the topics of a broker to the functions that name them in their annotation `topic`, through an OpenFaaS
@@ -42,10 +44,22 @@ enum Command {
     /// From Kafka
     #[cfg(feature = "kafka")]
     Kafka,
+    /// List, show, put back or purge dead letters
+    #[cfg(any(feature = "kafka", feature = "nats"))]
+    Redrive(redrive::Options),
+}
+
+/// A broker, as an option names it.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum From {
+    /// NATS JetStream
+    #[cfg(feature = "nats")]
+    Nats,
 }
 
 /// What a command ends with.
-type Done = Result<ExitCode, Box<dyn std::error::Error>>;
+pub(crate) type Done = Result<ExitCode, Box<dyn std::error::Error>>;
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -55,6 +69,8 @@ pub fn main() -> ExitCode {
         Command::Nats => on_runtime(from_nats()),
         #[cfg(feature = "kafka")]
         Command::Kafka => on_runtime(from_kafka()),
+        #[cfg(any(feature = "kafka", feature = "nats"))]
+        Command::Redrive(options) => on_runtime(redrive::redrive(options)),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error}");
@@ -91,7 +107,7 @@ async fn from_kafka() -> Done {
     .await
 }
 
-fn environment(key: &str) -> Option<String> {
+pub(crate) fn environment(key: &str) -> Option<String> {
     std::env::var(key).ok()
 }
 

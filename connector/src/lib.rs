@@ -6,6 +6,7 @@
 //! - [`gateway`]: which functions there are
 //! - [`wanted`]: which of them want a delivery, and what is wrong with the others
 //! - [`Connector`]: follows the list and keeps one delivery for each
+//! - `redrive`: what became of dead letters is put right
 //! - [`Status`]: what health, readiness and the log are told
 
 pub mod cli;
@@ -13,8 +14,12 @@ mod config;
 mod connector;
 pub mod gateway;
 mod openfaas;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod redrive;
 mod server;
 mod status;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod terminal;
 pub mod wanted;
 
 pub use config::{Config, ConfigError};

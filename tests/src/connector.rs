@@ -68,6 +68,44 @@ fn program() -> &'static Path {
     PROGRAM.get_or_init(|| built("openfaas-connector"))
 }
 
+/// A command of the connector that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; none after a signal.
+    pub code: Option<i32>,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+/// A command of the connector that has not been started. Nothing is at its terminal.
+pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program());
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs a command of the connector to its end.
+pub async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let output = command(arguments, environment).output();
+    let output = tokio::time::timeout(PATIENCE, output).await;
+    let output = output.expect("it ends").unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended {
+        code: output.status.code(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
+}
+
 impl Connector {
     /// Starts one on `nats` or `kafka`, and waits until it says where it listens.
     pub async fn start(broker: &str, environment: &[(&str, &str)]) -> Self {

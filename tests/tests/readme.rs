@@ -17,7 +17,7 @@ const FOLLOWED: [&str; 4] = [
 ];
 
 /// Commands that a document shows and no test types, and why.
-const SHOWN: [(&str, &str); 9] = [
+const SHOWN: [(&str, &str); 10] = [
     ("cargo xtask ", "it runs this very test"),
     (
         "cargo run -- try",
@@ -40,6 +40,10 @@ const SHOWN: [(&str, &str); 9] = [
     (
         "cargo build --release --package openfaas-connector",
         "tests build it without optimisation",
+    ),
+    (
+        "openfaas-connector ",
+        "its tests run it with servers of their own",
     ),
     (
         "broker_host=",

@@ -2,42 +2,13 @@
 
 use openfaas_cloudevents::Event;
 use openfaas_delivery::{
-    broker::{Codec, Decoded, Header, Message, Position, PublishError},
+    broker::{Codec, Decoded, Message, Position, PublishError},
     dead_letter::{self, Notes},
+    letters::{Letter, Opened},
 };
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Bus;
-
-/// A dead letter.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Letter {
-    /// The topic it lies in.
-    pub topic: String,
-    /// Its place there.
-    pub offset: u64,
-    /// Why it is one, how often it was tried, when, by whom.
-    pub notes: Notes,
-    /// The id of its event, unless that is broken.
-    pub id: Option<String>,
-    /// The type of its event.
-    #[serde(rename = "type")]
-    pub ty: Option<String>,
-}
-
-/// A dead letter with all that is in it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Opened {
-    /// Where it lies and why.
-    #[serde(flatten)]
-    pub letter: Letter,
-    /// Its headers as they were, in their order.
-    pub headers: Vec<(String, String)>,
-    /// Its body, as text where it is text.
-    pub body: String,
-}
 
 /// Why a letter was not put back. It lies where it lay.
 #[derive(Debug, Error)]
@@ -69,31 +40,16 @@ impl Bus {
     pub fn letters(&self) -> Vec<Letter> {
         let topics = self.topics.dead_letter_topics().into_iter();
         let messages = topics.flat_map(|topic| self.topics.messages(&topic));
-        messages.map(|message| self.letter(&message)).collect()
+        messages
+            .map(|message| Letter::of(&self.topics, &message))
+            .collect()
     }
 
     /// One dead letter with all that is in it.
     #[must_use]
     pub fn open_letter(&self, topic: &str, offset: u64) -> Option<Opened> {
         let message = self.message(topic, offset)?;
-        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        let header = |header: &Header| {
-            (
-                header.name.clone(),
-                header.value.as_deref().map(text).unwrap_or_default(),
-            )
-        };
-        let of_notes = |header: &&Header| !header.name.eq_ignore_ascii_case(dead_letter::NOTES);
-        Some(Opened {
-            letter: self.letter(&message),
-            headers: message
-                .headers
-                .iter()
-                .filter(of_notes)
-                .map(header)
-                .collect(),
-            body: message.body.as_deref().map(text).unwrap_or_default(),
-        })
+        Some(Opened::of(&self.topics, &message))
     }
 
     /// Puts a letter back for the function that it was for, and for no other. Returns where it lies then.
@@ -126,17 +82,6 @@ impl Bus {
             .messages(topic)
             .into_iter()
             .find(|message| message.position.offset == offset)
-    }
-
-    fn letter(&self, message: &Message) -> Letter {
-        let event = self.event(message);
-        Letter {
-            topic: message.topic.to_string(),
-            offset: message.position.offset,
-            notes: Notes::of(message).unwrap_or_default(),
-            id: event.as_ref().map(|event| event.id().to_owned()),
-            ty: event.as_ref().map(|event| event.ty().to_owned()),
-        }
     }
 
     fn event(&self, message: &Message) -> Option<Event> {

@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use clap::{Args, Subcommand};
+use openfaas_delivery::letters::{Letter, Opened};
 
 use super::{
     Done,
@@ -12,7 +13,6 @@ use super::{
     tree::tree,
 };
 use crate::{
-    bus::letters::{Letter, Opened},
     gateway::own::{Place, Published},
     terminal::{Colour, Console, table},
 };
@@ -179,23 +179,12 @@ fn list(console: &Console, letters: &[Letter], json: bool) -> Done {
             style.name(&notes.function),
             notes.topic.clone(),
             notes.attempts.to_string(),
-            seconds(&notes.time),
+            letter.when(),
             style.paint(Colour::Red, &notes.reason),
         ]
     }));
     table(&rows).iter().for_each(|line| console.line(line));
     Ok(ExitCode::SUCCESS)
-}
-
-/// A time (RFC 3339) without what is smaller than a second.
-fn seconds(time: &str) -> String {
-    match time.split_once('.') {
-        Some((whole, rest)) => {
-            let zone = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-            format!("{whole}{zone}")
-        }
-        None => time.to_owned(),
-    }
 }
 
 fn show(console: &Console, opened: &Opened, json: bool) -> Done {
@@ -273,21 +262,4 @@ async fn redrive(console: &Console, client: &Client, letters: Vec<Place>, wait: 
     } else {
         ExitCode::FAILURE
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_shown_in_whole_seconds() {
-        for (time, shown) in [
-            ("2026-11-21T16:04:33.123456789Z", "2026-11-21T16:04:33Z"),
-            ("2026-11-21T16:04:33.5+01:00", "2026-11-21T16:04:33+01:00"),
-            ("2026-11-21T16:04:33Z", "2026-11-21T16:04:33Z"),
-            ("", ""),
-        ] {
-            assert_eq!(seconds(time), shown);
-        }
-    }
 }

@@ -21,6 +21,7 @@ use http::{
 use openfaas_cloudevents::{Event, Limits};
 use openfaas_delivery::{
     broker::{Position, PublishError},
+    letters::{Letter, Opened},
     wrap::{self, Incoming},
 };
 use openfaas_telemetry::{TraceContext, metrics::CONTENT_TYPE as TEXT};
@@ -28,10 +29,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Gateway, OTLP, error::Failure, headers::uuid};
-use crate::bus::{
-    Path,
-    letters::{Letter, Opened, RedriveError},
-};
+use crate::bus::{Path, letters::RedriveError};
 
 /// Bytes of one publication or export.
 const LARGEST: usize = 64 * 1024 * 1024;

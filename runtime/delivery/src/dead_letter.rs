@@ -62,6 +62,9 @@ pub struct Redrive {
     pub log: String,
     /// … and id.
     pub offset: u64,
+    /// How often it was put back, this time included.
+    #[serde(default)]
+    pub times: u32,
 }
 
 impl Redrive {
@@ -102,6 +105,11 @@ impl Notes {
     pub fn of(letter: &Message) -> Option<Self> {
         let header = &letter.headers[last_notes(&letter.headers)?];
         serde_json::from_str(header.text()?).ok()
+    }
+
+    /// When it became a dead letter, where they say so.
+    pub fn at(&self) -> Option<SystemTime> {
+        timestamp::parse(&self.time)
     }
 
     /// As [`NOTES`] holds them, the reason cut so that they fit.
@@ -174,11 +182,13 @@ pub fn put_back(letter: &Message, notes: &Notes) -> Publication {
         .identity
         .clone()
         .unwrap_or_else(|| (notes.log.clone(), notes.offset));
+    let before = redrive(letter).map_or(0, |redrive| redrive.times);
     let redrive = Redrive {
         function: notes.function.clone(),
         namespace: notes.namespace.clone(),
         log,
         offset,
+        times: before.saturating_add(1),
     };
     let own = last_notes(&letter.headers);
     let kept = |(index, header): (usize, &Header)| {

@@ -5,4 +5,5 @@ mod events;
 mod functions;
 mod kafka;
 mod process;
+mod redrive;
 mod support;

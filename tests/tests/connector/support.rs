@@ -23,6 +23,19 @@ impl Scene {
     pub(crate) async fn new(subjects: &[&str]) -> Self {
         let server = Server::start();
         let look = server.look().await;
+        Self::with(server, look, subjects).await
+    }
+
+    /// With more lines in the server's configuration, and the user and password of who may look.
+    pub(crate) async fn guarded(lines: &str, who: (&str, &str), subjects: &[&str]) -> Self {
+        let server = Server::configured(lines);
+        let options =
+            async_nats::ConnectOptions::with_user_and_password(who.0.into(), who.1.into());
+        let client = options.connect(server.address()).await.unwrap();
+        Self::with(server, Look::through(client), subjects).await
+    }
+
+    async fn with(server: Server, look: Look, subjects: &[&str]) -> Self {
         for subject in subjects {
             look.stream(subject).await;
         }

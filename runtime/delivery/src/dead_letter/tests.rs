@@ -218,6 +218,8 @@ fn a_plain_message_keeps_its_first_position_however_often_it_is_put_back() {
             ["openfaas-redrive"],
             "round {round}"
         );
+        let times = redrive(&message).unwrap().times;
+        assert_eq!(u64::from(times), round + 1);
     }
     let last = Notes::of(&letter_about(&message)).unwrap();
     assert_eq!(

@@ -57,6 +57,10 @@ impl Nats {
         })
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// A name that only this opening has.
     fn holder(&self) -> String {
         let inbox = self.connection.client.new_inbox();

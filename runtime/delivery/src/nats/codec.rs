@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
-use async_nats::jetstream::message::Info;
+use async_nats::jetstream::message::{Info, StreamMessage};
 use bytes::Bytes;
 use openfaas_cloudevents::{Event, Limits, nats as binding};
 
@@ -57,6 +57,21 @@ pub(super) fn message(message: async_nats::Message, info: &Info<'_>, log: &Arc<s
         time: Some(SystemTime::from(info.published)),
         key: None,
         headers: message.headers.as_ref().map(headers).unwrap_or_default(),
+        body: Some(message.payload),
+    }
+}
+
+/// A message as it lies in its stream.
+pub(super) fn stored(message: StreamMessage, log: &Arc<str>) -> Message {
+    Message {
+        topic: message.subject.as_str().into(),
+        position: Position {
+            log: Arc::clone(log),
+            offset: message.sequence,
+        },
+        time: Some(SystemTime::from(message.time)),
+        key: None,
+        headers: headers(&message.headers),
         body: Some(message.payload),
     }
 }
