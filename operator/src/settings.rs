@@ -35,6 +35,9 @@ pub struct Settings {
         default_value = "kafka.openfaas.svc:9092"
     )]
     pub kafka: String,
+    /// What the connector's groups begin with, as its variable `group` says
+    #[arg(long, value_name = "PREFIX", default_value = wiring::GROUP_PREFIX)]
+    pub kafka_group: String,
     /// Kafka is spoken to over TLS; the Secret `openfaas-kafka` may hold `ca`, `cert` and `key`
     #[arg(long)]
     pub kafka_tls: bool,

@@ -1,6 +1,6 @@
 //! By what KEDA sees how far behind a subscription is: the broker's own counters, and our metric beside them.
 
-use openfaas_delivery::wiring::{Broker, LAG, Wiring};
+use openfaas_delivery::wiring::{Broker, Wiring, group_of, lag_query};
 
 use crate::keda::{Named, Pairs, Parameter, Trigger, TriggerAuthentication};
 use crate::settings::Settings;
@@ -24,7 +24,7 @@ pub fn triggers(target: &Target, settings: &Settings) -> Vec<Trigger> {
         .flat_map(|(wiring, topic)| {
             let metadata = match target.broker {
                 Broker::Nats => nats(wiring, topic, settings),
-                Broker::Kafka => kafka(wiring, topic, settings),
+                Broker::Kafka => kafka(target, wiring, topic, settings),
             };
             let broker = Trigger {
                 kind: match target.broker {
@@ -91,11 +91,20 @@ fn nats(wiring: &Wiring, topic: &str, settings: &Settings) -> Vec<(&'static str,
 
 /// `offsetResetPolicy` stays `latest`, which only means that a group without a commit counts one event per partition:
 /// enough to start an owner, and owners commit where they begin.
-fn kafka(wiring: &Wiring, topic: &str, settings: &Settings) -> Vec<(&'static str, String)> {
+fn kafka(
+    target: &Target,
+    wiring: &Wiring,
+    topic: &str,
+    settings: &Settings,
+) -> Vec<(&'static str, String)> {
+    let group = match target.is_function {
+        true => wiring.group(),
+        false => group_of(&settings.kafka_group, &wiring.namespace, &wiring.function),
+    };
     let mut metadata = vec![
         ("bootstrapServers", settings.kafka.clone()),
         ("version", KAFKA_VERSION.to_owned()),
-        ("consumerGroup", wiring.group()),
+        ("consumerGroup", group),
         ("topic", topic.to_owned()),
         ("lagThreshold", share(wiring)),
         ("activationLagThreshold", settings.activation.to_string()),
@@ -120,12 +129,7 @@ fn prometheus(
     if settings.prometheus.is_empty() {
         return None;
     }
-    let query = format!(
-        "sum({LAG}{{function_name=\"{}\",namespace=\"{}\",topic=\"{}\"}})",
-        escaped(&wiring.function),
-        escaped(&wiring.namespace),
-        escaped(topic),
-    );
+    let query = lag_query(target.broker, &wiring.namespace, &wiring.function, topic);
     let may_be_nobody = target.replicas(settings).min == 0;
     let metadata = vec![
         ("serverAddress", settings.prometheus.clone()),
@@ -144,9 +148,4 @@ fn prometheus(
 /// What one replica has in hand at once: a further one is of use when more waits.
 fn share(wiring: &Wiring) -> String {
     wiring.concurrency.to_string()
-}
-
-/// As PromQL reads it between double quotes.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -100,7 +100,7 @@ fn a_door_is_scaled_by_its_own_durable() {
             "consumer: openfaas-fn_order_orders",
             "lagThreshold: \"64\"",
             "- type: prometheus",
-            "query: sum(openfaas_delivery_lag_messages{function_name=\"order\",namespace=\"openfaas-fn\",topic=\"orders\"})",
+            "query: max(openfaas_delivery_lag_messages{function=\"order\",function_namespace=\"openfaas-fn\",topic=\"orders\"})",
         ],
     );
 }
@@ -177,6 +177,12 @@ fn a_door_on_kafka_is_scaled_by_its_group() {
             "sasl: plaintext",
         ],
     );
+}
+
+#[test]
+fn a_connector_on_kafka_may_have_groups_of_its_own() {
+    let (printed, _) = rendered(SERVED, &["--connector", "kafka", "--kafka-group", "shadow"]);
+    assert_says(&printed, &["consumerGroup: shadow.openfaas-fn.order"]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ spec:
   - type: prometheus
     metadata:
       serverAddress: http://prometheus:9090
-      query: sum(openfaas_delivery_lag_messages{function_name=\"order\",namespace=\"openfaas-fn\",topic=\"orders\"})
+      query: max(openfaas_delivery_lag_messages{function=\"order\",function_namespace=\"openfaas-fn\",topic=\"orders\"})
       threshold: \"64\"
 ";
 
@@ -178,7 +178,7 @@ fn the_global_account_is_not_that_of_a_server_with_accounts() {
 #[test]
 fn the_counters_of_the_server_do_not_show_everything() {
     let sentence = "16:11 warning: only the server's counters say how much of `orders` waits for `order`, and they forget what was given up or cannot be stored | \
-                    add a trigger of type `prometheus` with `query: sum(openfaas_delivery_lag_messages{function_name=\"order\",namespace=\"openfaas-fn\",topic=\"orders\"})`";
+                    add a trigger of type `prometheus` with `query: max(openfaas_delivery_lag_messages{function=\"order\",function_namespace=\"openfaas-fn\",topic=\"orders\"})`";
     assert_eq!(
         spoilt(NATS, "topic=\"orders\"", "topic=\"returns\""),
         sentence

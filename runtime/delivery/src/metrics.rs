@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use openfaas_telemetry::metrics::{Counter, Gauge, Histogram, Metrics, SECONDS};
 
 use crate::observe::{Observation, Observer, Standing, State, What};
+use crate::wiring::LAG;
 
 /// Everything that can become of an event, as the label `outcome` names it.
 const OUTCOMES: [&str; 9] = [
@@ -153,7 +154,7 @@ impl Numbers {
             ),
             standing: Gauges {
                 lag: gauge(
-                    "openfaas_delivery_lag_messages",
+                    LAG,
                     "Messages that are not settled: those that wait, run, are tried again or become dead letters, and \
                      those that nobody was given yet.",
                 ),

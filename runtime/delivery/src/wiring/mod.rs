@@ -19,7 +19,9 @@ use openfaas_cloudevents::timestamp;
 
 pub use annotations::{Annotation, KNOWN, Misspelt, START, environment_name, misspelt};
 pub use error::WiringError;
-pub use names::{GROUP_PREFIX, LAG, dead_letter_topic, durable, group, group_of, stream};
+pub use names::{
+    GROUP_PREFIX, LAG, dead_letter_topic, durable, group, group_of, lag_query, stream,
+};
 pub use replies::{ReplyTopic, ReplyTopics};
 pub use retry::{Codes, RetryPolicy};
 pub use topic::covers;

@@ -1,5 +1,6 @@
 //! Names that brokers and dashboards keep: change none of them, or what is settled is forgotten.
 
+use super::Broker;
 use crate::ids::short_hash;
 
 /// The dead-letter topic of a function that names none.
@@ -20,9 +21,22 @@ pub fn group_of(prefix: &str, namespace: &str, function: &str) -> String {
     format!("{prefix}.{namespace}.{function}")
 }
 
-/// The metric of what is not settled yet of a function's topic, dead letters that could not be stored included; its labels
-/// are `function_name`, `namespace` and `topic`.
+/// The metric of what is not settled yet, dead letters that could not be stored included.
 pub const LAG: &str = "openfaas_delivery_lag_messages";
+
+/// What Prometheus is asked for the [`LAG`] of a function on a topic: on NATS each owner tells of the whole durable, on Kafka
+/// of its own partitions.
+pub fn lag_query(broker: Broker, namespace: &str, function: &str, topic: &str) -> String {
+    let over_owners = match broker {
+        Broker::Nats => "max",
+        Broker::Kafka => "sum",
+    };
+    let [namespace, function, topic] =
+        [namespace, function, topic].map(|text| text.replace('\\', "\\\\").replace('"', "\\\""));
+    format!(
+        "{over_owners}({LAG}{{function=\"{function}\",function_namespace=\"{namespace}\",topic=\"{topic}\"}})"
+    )
+}
 
 /// The stream that a subject is looked for in where nothing says another: `ORDERS` for `orders`.
 ///
@@ -99,6 +113,18 @@ mod tests {
         ] {
             assert_eq!(durable("openfaas-fn", "order", topic), name);
         }
+    }
+
+    #[test]
+    fn a_query_is_one_number_whatever_the_topic_is_called() {
+        assert_eq!(
+            lag_query(Broker::Kafka, "openfaas-fn", "order", "orders"),
+            r#"sum(openfaas_delivery_lag_messages{function="order",function_namespace="openfaas-fn",topic="orders"})"#
+        );
+        assert_eq!(
+            lag_query(Broker::Nats, "fn", "order", r#"a"b\c"#),
+            r#"max(openfaas_delivery_lag_messages{function="order",function_namespace="fn",topic="a\"b\\c"})"#
+        );
     }
 
     #[test]

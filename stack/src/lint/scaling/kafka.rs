@@ -1,6 +1,6 @@
 //! Triggers of type `kafka` and `apache-kafka`.
 
-use openfaas_delivery::wiring::Broker;
+use openfaas_delivery::wiring::{Broker, Wiring};
 
 use super::{Known, value};
 use crate::manifest::{ScaledObject, Trigger};
@@ -36,7 +36,10 @@ fn group(known: &Known, trigger: &Trigger) -> Option<Problem> {
         .on(Broker::Kafka)
         .map(|wiring| wiring.group())
         .collect();
-    if groups.iter().any(|known| group == known.as_str()) {
+    // A connector may put another prefix before it.
+    let ends_like =
+        |wiring: &Wiring| group.ends_with(&format!(".{}.{}", wiring.namespace, wiring.function));
+    if known.on(Broker::Kafka).any(ends_like) {
         return None;
     }
     let message = format!(

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use openfaas_delivery::wiring::LAG;
+use openfaas_delivery::wiring::{Broker, LAG, lag_query};
 
 use super::{Known, value};
 use crate::manifest::{ScaledObject, Trigger};
@@ -31,7 +31,7 @@ fn durable(known: &Known, trigger: &Trigger) -> Option<Problem> {
         "no function of this stack makes the durable `{consumer}`, so KEDA finds no lag to scale by"
     );
     let durables: Vec<String> = known
-        .on(openfaas_delivery::wiring::Broker::Nats)
+        .on(Broker::Nats)
         .flat_map(|wiring| wiring.topics.iter().map(|topic| wiring.durable(topic)))
         .collect();
     let remedy = match suggest::closest(consumer, durables.iter().map(String::as_str)) {
@@ -120,8 +120,8 @@ fn second_opinion(known: &Known, object: &ScaledObject, trigger: &Trigger) -> Op
         "only the server's counters say how much of `{topic}` waits for `{}`, and they forget what was given up or cannot be stored",
         wiring.function
     );
+    let query = lag_query(Broker::Nats, &wiring.namespace, &wiring.function, topic);
     Some(Problem::warning(trigger.kind.span, message).remedy(format!(
-        "add a trigger of type `prometheus` with `query: sum({LAG}{{function_name=\"{}\",namespace=\"{}\",topic=\"{topic}\"}})`",
-        wiring.function, wiring.namespace
+        "add a trigger of type `prometheus` with `query: {query}`"
     )))
 }
