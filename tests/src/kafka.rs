@@ -11,7 +11,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 
 use self::log::Clients;
@@ -158,6 +161,19 @@ impl Server {
             .create_partitions([&more], &AdminOptions::new())
             .await;
         grown.expect("an answer")[0].clone().expect("a topic");
+    }
+
+    /// Changes a topic's configuration.
+    pub async fn configure(&self, topic: &str, config: &[(&str, &str)]) {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        let change = config
+            .iter()
+            .fold(change, |change, (name, value)| change.set(name, value));
+        let changed = self
+            .admin()
+            .alter_configs([&change], &AdminOptions::new())
+            .await;
+        assert!(changed.expect("an answer")[0].is_ok(), "{topic}");
     }
 
     /// The configuration of a plain client.

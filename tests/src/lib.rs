@@ -1,5 +1,6 @@
 //! Helpers of the tests in this folder.
 
+pub mod chaos;
 pub mod connector;
 pub mod contract;
 pub mod conversation;

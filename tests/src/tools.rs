@@ -35,15 +35,27 @@ pub fn needed(program: &str, test: &str) -> Option<PathBuf> {
     found
 }
 
-/// The program of a crate of this repository, built first where it is not.
+/// The program of a crate of this repository that is called as the crate is, built first where it is not.
 ///
 /// # Panics
 /// Where it cannot be built.
 pub fn built(package: &str) -> PathBuf {
+    built_program(package, package)
+}
+
+/// A program of a crate of this repository, built first where it is not, with the profile of the caller.
+///
+/// # Panics
+/// Where it cannot be built.
+pub fn built_program(package: &str, program: &str) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(repository())
-        .args(["build", "--package", package, "--message-format=json"]);
+        .args(["build", "--package", package]);
+    cargo.args(["--bin", program, "--message-format=json"]);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
     let messages = run(&mut cargo);
     let programs = messages
         .lines()

@@ -47,6 +47,16 @@ impl Server {
         ends.expect("an answer")
     }
 
+    /// How many offsets a topic has ever had; `None` while the server does not answer.
+    pub fn stored(&self, topic: &str) -> Option<usize> {
+        const SOON: Duration = Duration::from_secs(2);
+        let client = self.asking("");
+        let metadata = client.fetch_metadata(Some(topic), SOON).ok()?;
+        let partitions = metadata.topics().first()?.partitions();
+        let end = |id| Some(client.fetch_watermarks(topic, id, SOON).ok()?.1 as usize);
+        partitions.iter().map(|partition| end(partition.id())).sum()
+    }
+
     /// What a group has committed of a partition, if anything.
     pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
         let mut list = TopicPartitionList::new();

@@ -1,0 +1,33 @@
+//! A short run of chaos over each broker; `cargo xtask chaos` has the long one.
+
+use std::time::Duration;
+
+use openfaas_tests::chaos::{Broker, OnKafka, OnNats, Plan, play};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_nats_nothing_is_lost() {
+    nothing_is_lost::<OnNats>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_kafka_nothing_is_lost() {
+    nothing_is_lost::<OnKafka>().await;
+}
+
+async fn nothing_is_lost<B: Broker>() {
+    let plan = Plan {
+        events: 5_000,
+        keys: 100,
+        kills: 5,
+        restarts: 1,
+        killers: 1,
+        letters_away: Duration::from_secs(5),
+        seed: 17,
+        patience: Duration::from_secs(300),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let counts = play::<B>(&plan, folder.path()).await;
+    assert!(counts.kept(), "\n{counts}");
+    assert_eq!(counts.passed + counts.dead, plan.events, "\n{counts}");
+    assert!(counts.dead > 0, "\n{counts}");
+}
