@@ -4,11 +4,13 @@
 //! - [`mod@test`]: every check that has to be green before a change lands
 //! - [`lock`]: the functions' Cargo.lock, from the root's
 //! - [`mod@bench`]: side by side with peers, in one run
+//! - [`chaos`]: everything that can die dies, over a real broker
 //!
 //! [`step`] runs commands one after another and keeps their times, [`totals`] reads libtest's summary lines,
 //! [`tools`] finds programs and [`project`] knows the folders.
 
 mod bench;
+mod chaos;
 mod collector;
 mod kafka;
 mod keda;
@@ -35,6 +37,7 @@ Commands:
   test          Run every check and every test, with a summary at the end
   lock          Bring the functions' Cargo.lock up to the root's, after dependencies changed
   bench <NAME>  Measure beside peers: http, start, memory, instructions, codec, delivery
+  chaos <NAME>  Kill whatever can die while events travel over nats or kafka, and count
 
 Options:
   -h, --help    Print this text
@@ -48,6 +51,8 @@ enum Chore {
     Lock,
     /// The bench's name and whatever follows it.
     Bench(Vec<OsString>),
+    /// The broker and whatever follows it.
+    Chaos(Vec<OsString>),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
         Chore::Test => test::main(),
         Chore::Lock => lock::main(),
         Chore::Bench(arguments) => bench::main(arguments),
+        Chore::Chaos(arguments) => chaos::main(arguments),
     }
 }
 
@@ -78,6 +84,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Chore, lexopt::Error> {
             Some("test") => Chore::Test,
             Some("lock") => Chore::Lock,
             Some("bench") => return Ok(Chore::Bench(arguments.raw_args()?.collect())),
+            Some("chaos") => return Ok(Chore::Chaos(arguments.raw_args()?.collect())),
             _ => return Err(Value(name).unexpected()),
         },
         Some(other) => return Err(other.unexpected()),

@@ -1,45 +1,91 @@
-//! `cargo xtask chaos nats|kafka`.
+//! `cargo xtask chaos`: the long run.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use openfaas_tests::chaos::{OnKafka, OnNats, Plan, play};
+use lexopt::prelude::*;
+use openfaas_tests::chaos::{Counts, OnKafka, OnNats, Plan, play};
+
+const USAGE: &str = "\
+Sends events through a chain of three functions while whatever can die is killed, and counts what became of each.
+Exit code 1 when a promise was broken.
+
+Usage: cargo xtask chaos nats|kafka [OPTIONS]
+
+Options:
+  --events <N>  How many [default: 100000]
+  --kills <N>   How often a function or a connector is killed [default: 20]
+  --seed <N>    What lots are drawn from [default: another one each time]
+  -h, --help    Print this text
+";
+
+/// A broker to play over.
+#[derive(Clone, Copy)]
+enum Over {
+    Nats,
+    Kafka,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let plan = Plan {
+    let (over, plan) = match parse(lexopt::Parser::from_env()) {
+        Ok(Some(asked)) => asked,
+        Ok(None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let folder = tempfile::tempdir().expect("a folder").keep();
+    eprintln!(
+        "seed {}; what processes say: {}",
+        plan.seed,
+        folder.display()
+    );
+    let counts = over.play(&plan, &folder).await;
+    print!("{counts}");
+    if counts.kept() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Option<(Over, Plan)>, lexopt::Error> {
+    let mut over = None;
+    let mut plan = Plan {
         events: 100_000,
         keys: 1_000,
         kills: 20,
         restarts: 3,
         killers: 5,
         letters_away: Duration::from_secs(60),
-        seed: std::process::id().into(),
+        seed: fastrand::u64(..),
         patience: Duration::from_secs(40 * 60),
     };
-    let folder = tempfile::Builder::new()
-        .prefix("chaos-")
-        .tempdir()
-        .expect("a folder")
-        .keep();
-    let broker = std::env::args().nth(1);
-    println!(
-        "seed {}; what processes say is in {}",
-        plan.seed,
-        folder.display()
-    );
-    let counts = match broker.as_deref() {
-        Some("nats") => play::<OnNats>(&plan, &folder).await,
-        Some("kafka") => play::<OnKafka>(&plan, &folder).await,
-        _ => {
-            eprintln!("which broker: nats or kafka?");
-            return ExitCode::from(2);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(None),
+            Long("events") => plan.events = arguments.value()?.parse()?,
+            Long("kills") => plan.kills = arguments.value()?.parse()?,
+            Long("seed") => plan.seed = arguments.value()?.parse()?,
+            Value(name) if over.is_none() && name == "nats" => over = Some(Over::Nats),
+            Value(name) if over.is_none() && name == "kafka" => over = Some(Over::Kafka),
+            other => return Err(other.unexpected()),
         }
-    };
-    print!("{counts}");
-    if counts.kept() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    }
+    Ok(Some((over.ok_or("which broker: nats or kafka?")?, plan)))
+}
+
+impl Over {
+    async fn play(self, plan: &Plan, folder: &Path) -> Counts {
+        match self {
+            Self::Nats => play::<OnNats>(plan, folder).await,
+            Self::Kafka => play::<OnKafka>(plan, folder).await,
+        }
     }
 }
