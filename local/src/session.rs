@@ -150,7 +150,7 @@ impl Session {
     /// # Errors
     /// When the stack file is wrong or the gateway cannot listen.
     pub async fn open(options: Options, console: Console) -> Result<Self, StartError> {
-        let stack = load(&options.stack, &options.variables)?;
+        let stack = stack::load(&options.stack, &options.variables)?;
         let known = Known::new(&stack)?;
         check(&stack, &known, &options.given)?;
         let given: BTreeMap<_, _> = options.given.iter().cloned().collect();
@@ -182,7 +182,9 @@ impl Session {
             profile: options.profile,
             said: Arc::default(),
         };
-        let common = Common::new(format!("http://{}", reachable(address)), std::env::vars());
+        let pass: Arc<str> = gateway::uuid().into();
+        let at = format!("http://{}", reachable(address));
+        let common = Common::new(at, &pass, std::env::vars());
         let settings = common.telemetry();
         let config = Config::from_lookup(|name| settings.get(name).cloned(), bus::CONNECTOR)?;
         let host = Host {
@@ -205,6 +207,7 @@ impl Session {
             client: Client::new(UPSTREAM_TIMEOUT),
             queue: Queue::new(options.queue),
             credentials: options.credentials.map(Arc::new),
+            pass,
             stop: stop.clone(),
             address,
         };
@@ -317,23 +320,6 @@ impl Session {
         self.gateway.functions.end().await;
         clear(self.folder, self.guard, &console).await;
     }
-}
-
-fn load(path: &Path, variables: &[(String, String)]) -> Result<Stack, StackError> {
-    let read = |source| StackError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let text = std::fs::read_to_string(path).map_err(read)?;
-    let given = |name: &str| {
-        variables
-            .iter()
-            .find(|(given, _)| given == name)
-            .map(|(_, value)| value.clone())
-    };
-    Stack::parse(path, &text, |name| {
-        given(name).or_else(|| std::env::var(name).ok())
-    })
 }
 
 async fn clear(folder: TempDir, guard: Guard, console: &Console) {

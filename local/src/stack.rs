@@ -1,6 +1,9 @@
 //! What the stack file says, as the gateway's API would be told it.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use openfaas_delivery::wiring::{Wiring, WiringError};
 use openfaas_stack::{Function, Resources, Stack, StackError};
@@ -82,6 +85,27 @@ fn spec(stack: &Stack, function: &Function) -> Result<Spec, StackError> {
         limits: function.limits.as_ref().map(resources),
         requests: function.requests.as_ref().map(resources),
         read_only_root_filesystem: function.readonly_root_filesystem,
+    })
+}
+
+/// Reads a stack file. `${…}` in it is one of `variables`, else of this process's environment.
+///
+/// # Errors
+/// It cannot be read, or is no stack file.
+pub(crate) fn load(path: &Path, variables: &[(String, String)]) -> Result<Stack, StackError> {
+    let read = |source| StackError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let text = std::fs::read_to_string(path).map_err(read)?;
+    let given = |name: &str| {
+        variables
+            .iter()
+            .find(|(given, _)| given == name)
+            .map(|(_, value)| value.clone())
+    };
+    Stack::parse(path, &text, |name| {
+        given(name).or_else(|| std::env::var(name).ok())
     })
 }
 

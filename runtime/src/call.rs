@@ -16,7 +16,7 @@ use openfaas_telemetry::{Scope, Telemetry};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use crate::{Context, Gateway, Secrets, config::MaxBody, server::limit::Limit};
+use crate::{Context, Gateway, Publisher, Secrets, config::MaxBody, server::limit::Limit};
 
 /// Names a call all the way through OpenFaaS.
 pub(crate) const X_CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) secrets: Secrets,
     /// The way to other functions.
     pub(crate) gateway: Gateway,
+    /// The way to topics.
+    pub(crate) publisher: Publisher,
     /// Its traces and metrics.
     pub(crate) telemetry: Telemetry,
     /// The longest request body.

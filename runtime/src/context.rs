@@ -7,7 +7,7 @@ use openfaas_telemetry::{CallId, Scope, Telemetry, TraceContext};
 use tokio::time::Instant;
 
 use crate::{
-    Gateway, Secrets,
+    Gateway, Publisher, Secrets,
     call::{Call, X_CALL_ID, X_DELIVERY_ATTEMPT, X_HOP_COUNT},
     cancel::Cancel,
 };
@@ -43,6 +43,7 @@ struct Inner {
     function: Arc<str>,
     secrets: Secrets,
     gateway: Gateway,
+    publisher: Publisher,
     telemetry: Telemetry,
 }
 
@@ -108,6 +109,11 @@ impl Context {
         self.0.gateway.clone().within(self.clone())
     }
 
+    /// Publishes events to topics, in this one's trace and chain, within what is left of its deadline.
+    pub fn publisher(&self) -> Publisher {
+        self.0.publisher.clone().within(self.clone())
+    }
+
     /// What the event that is handled passes on to those it causes; `None` for a plain request.
     pub(crate) fn cause(&self) -> Option<&Cause> {
         self.0.cause.as_deref()
@@ -144,6 +150,7 @@ impl Context {
             function: call.shared.name.clone(),
             secrets: call.shared.secrets.clone(),
             gateway: call.shared.gateway.clone(),
+            publisher: call.shared.publisher.clone(),
             telemetry: call.shared.telemetry.clone(),
         }))
     }
@@ -212,6 +219,13 @@ impl Context {
         self.edit().gateway = gateway;
         self
     }
+
+    /// The same context with another way to topics.
+    #[must_use]
+    pub fn with_publisher(mut self, publisher: Publisher) -> Context {
+        self.edit().publisher = publisher;
+        self
+    }
 }
 
 impl Default for Context {
@@ -228,6 +242,7 @@ impl Default for Context {
             function: "function".into(),
             secrets: Secrets::from_env(),
             gateway: Gateway::from_env(),
+            publisher: Publisher::from_env(),
             telemetry: Telemetry::disabled(),
         }))
     }

@@ -42,6 +42,9 @@ pub enum Error {
     /// The initialiser given to `init` failed.
     #[error("the initialiser failed: {0}")]
     Init(#[source] BoxError),
+    /// The broker that `events_broker` names can never be reached like this.
+    #[error("{0}")]
+    Broker(String),
     /// `-run-healthcheck` found the function unhealthy.
     #[error("unable to find lock file.")]
     Unhealthy,

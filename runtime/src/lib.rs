@@ -23,7 +23,7 @@
 //! # Layout
 //! - [`Function`]: the handler and what surrounds it; `run()` and `serve(..)`.
 //! - [`Event`], [`Data`], [`Failure`]: what a handler of events takes and returns.
-//! - [`Context`], [`Gateway`], [`secret`]: what a handler can ask for.
+//! - [`Context`], [`Gateway`], [`Publisher`], [`secret`]: what a handler can ask for.
 //! - [`testing`]: a function without a socket, or on port 0.
 //! - [`Config`]: the environment.
 //! - `server`: the HTTP side of the OpenFaaS function contract, from accept to drain.
@@ -32,13 +32,17 @@
 //! Name | Description | Default?
 //! -----|-------------|---------
 //! `cloudevents-sdk` | [`Event`] converted from and to cloudevents-sdk's | no
+//! `kafka`, `kafka-tls` | Events straight from and to Kafka: `events_broker=kafka` | no
+//! `nats` | Events straight from and to NATS JetStream: `events_broker=nats` | no
 //! `tls` | Telemetry to collectors, and calls through a gateway, behind `https://` | no
 //! `ws` | WebSockets in HTTP functions ([`axum`]'s `ws`) | no
 
 mod call;
 mod cancel;
+mod chain;
 mod config;
 mod context;
+mod door;
 mod endpoint;
 mod error;
 mod event;
@@ -46,6 +50,7 @@ mod failure;
 mod function;
 mod gateway;
 mod given;
+mod publisher;
 mod route;
 mod run;
 mod secrets;
@@ -64,4 +69,5 @@ pub use event::{EventHandler, HandlerFuture, IntoOutcome, Outcome};
 pub use failure::{BoxError, Failure};
 pub use function::Function;
 pub use gateway::{Gateway, GatewayError, Reply, Request};
+pub use publisher::{PublishError, Publisher};
 pub use secrets::{Secrets, secret};

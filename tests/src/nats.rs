@@ -179,6 +179,18 @@ impl Look {
         self.jetstream.get_or_create_stream(config).await.unwrap();
     }
 
+    /// Publishes JSON under a media type.
+    pub async fn publish(&self, subject: &str, media_type: &str, body: &serde_json::Value) {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("content-type", media_type);
+        let stored = self.jetstream.publish_with_headers(
+            subject.to_owned(),
+            headers,
+            body.to_string().into(),
+        );
+        stored.await.unwrap().await.unwrap();
+    }
+
     /// All messages in the stream of a subject, oldest first.
     pub async fn messages(&self, subject: &str) -> Vec<Message> {
         let name = stream_of(subject);

@@ -5,7 +5,7 @@ use openfaas_runtime::axum::extract::{Path, State};
 use openfaas_runtime::axum::http::{HeaderMap, StatusCode};
 use openfaas_runtime::axum::routing::{get, post};
 use openfaas_runtime::axum::{Json, Router};
-use openfaas_runtime::{Context, Event, Function};
+use openfaas_runtime::{Context, Event, Function, Publisher};
 use serde::{Deserialize, Serialize};
 
 fn main() -> openfaas_runtime::Result<()> {
@@ -17,6 +17,7 @@ fn router() -> Router<Orders> {
         .route("/", post(arrived))
         .route("/orders", post(place))
         .route("/orders/later", post(place_later))
+        .route("/orders/topic", post(publish))
         .route("/orders/{id}", get(progress))
         .route("/callback", post(called_back))
 }
@@ -104,6 +105,19 @@ async fn place_later(
         .and_then(|reply| reply.ok())
         .map_err(refused)?;
     orders.set(&id, "queued");
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Publishes an order to the topic where the chain begins, and answers when it is stored there.
+async fn publish(
+    State(orders): State<Orders>,
+    publisher: Publisher,
+    Json(order): Json<Order>,
+) -> Result<StatusCode, Refusal> {
+    // Before it is out: the end of the chain may be told sooner than this is.
+    orders.set(&order.id, "published");
+    let published = publisher.publish("orders", placed(order)).await;
+    published.map_err(refused)?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -242,6 +256,25 @@ mod tests {
 
         assert_eq!(status, StatusCode::BAD_GATEWAY);
         assert!(reason.contains("order"), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn an_order_is_published_to_where_the_chain_begins() {
+        type Taken = Arc<Mutex<Vec<String>>>;
+        async fn take(State(taken): State<Taken>, event: Event<Order>) {
+            taken.lock().unwrap().push(event.id().to_owned());
+        }
+        let taken = Taken::default();
+        // Stands in for the bus: what it is posted is stored.
+        let bus = testing::start(Function::event(take).state(taken.clone())).await;
+        let publisher = Publisher::at(bus.url("/").parse().unwrap());
+        let orders = Orders::default();
+
+        let status = publish(State(orders.clone()), publisher, Json(order())).await;
+
+        assert_eq!(status.unwrap(), StatusCode::ACCEPTED);
+        assert_eq!(*taken.lock().unwrap(), ["o-1"]);
+        assert_eq!(orders.get("o-1").as_deref(), Some("published"));
     }
 
     #[tokio::test]

@@ -37,6 +37,9 @@ use crate::{build::Builder, bus::Bus, process::Functions, stack::Known, traces::
 /// Where functions send their telemetry, below the gateway's address.
 pub const OTLP: &str = "/local/otlp";
 
+/// Where functions publish events, below the gateway's address and before the pass of the run.
+pub const BUS: &str = "/local/bus";
+
 /// How long a function may take until its answer begins, unless told otherwise: `upstream_timeout` of the gateway.
 pub const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -64,6 +67,8 @@ pub struct Gateway {
     pub queue: Queue,
     /// Who may use `/system` and `/local`; none: everybody on this machine.
     pub credentials: Option<Arc<Credentials>>,
+    /// What functions show when they publish: only who was told where to can know it.
+    pub pass: Arc<str>,
     /// Ends answers that would go on for ever.
     pub stop: CancellationToken,
     /// Where it listens.

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Json, Router,
     body::to_bytes,
-    extract::{DefaultBodyLimit, Query, Request, State},
+    extract::{DefaultBodyLimit, Path as Pass, Query, Request, State},
     response::IntoResponse,
     routing::{get, post},
 };
@@ -28,7 +28,7 @@ use openfaas_telemetry::{TraceContext, metrics::CONTENT_TYPE as TEXT};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Gateway, OTLP, error::Failure, headers::uuid};
+use super::{BUS, Gateway, OTLP, error::Failure, headers::uuid};
 use crate::bus::{Path, letters::RedriveError};
 
 /// Bytes of one publication or export.
@@ -92,10 +92,11 @@ pub(super) fn routes() -> Router<Gateway> {
         .layer(DefaultBodyLimit::max(LARGEST))
 }
 
-/// The routes for the functions themselves, which have no password.
-pub(super) fn telemetry_routes() -> Router<Gateway> {
+/// The routes for the functions themselves, which have no password; who publishes knows the pass of the run.
+pub(super) fn function_routes() -> Router<Gateway> {
     let nothing = async || StatusCode::OK;
     Router::new()
+        .route(&format!("{BUS}/{{pass}}"), post(publish_from_within))
         .route(&format!("{OTLP}/v1/traces"), post(traces))
         .route(&format!("{OTLP}/v1/metrics"), post(nothing))
         .route(&format!("{OTLP}/v1/logs"), post(nothing))
@@ -142,6 +143,21 @@ async fn publish(
         messages,
         subscribers: gateway.bus.subscribers(&topic),
     }))
+}
+
+/// The same for a function.
+async fn publish_from_within(
+    State(gateway): State<Gateway>,
+    Pass(pass): Pass<String>,
+    topic: Query<Topic>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Published>, Failure> {
+    if pass != *gateway.pass {
+        let said = "this is not the address that this run gave its functions";
+        return Err(Failure::new(StatusCode::FORBIDDEN, said));
+    }
+    publish(State(gateway), topic, headers, body).await
 }
 
 /// An event of nobody's trace begins one.

@@ -41,6 +41,6 @@ fn routes(gateway: Gateway) -> Router {
         .route("/healthz", get(async || "OK"))
         .route("/metrics", get(own::metrics))
         .merge(guarded)
-        .merge(own::telemetry_routes())
+        .merge(own::function_routes())
         .with_state(gateway)
 }

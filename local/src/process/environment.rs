@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use openfaas_delivery::wiring::BUS;
+
 use super::spec::Spec;
 
 /// What a function sees of the runner's own environment. Nothing else: in a cluster it would see nothing of this
@@ -45,15 +47,22 @@ pub struct Place {
 pub struct Common {
     /// The gateway, as functions reach it.
     pub gateway: String,
+    /// Where they publish events.
+    pub bus: String,
     /// The variables they get of the runner's own environment.
     pub inherited: BTreeMap<String, String>,
 }
 
 impl Common {
-    /// Takes what is passed on from `variables`.
-    pub fn new(gateway: String, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    /// Takes what is passed on from `variables`. Who knows `pass` may publish.
+    pub fn new(
+        gateway: String,
+        pass: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
         let passed_on = |name: &str| PASSED_ON.contains(&name) || name.starts_with(TELEMETRY);
         Self {
+            bus: format!("{gateway}{}/{pass}", crate::gateway::BUS),
             gateway,
             inherited: variables
                 .into_iter()
@@ -117,6 +126,7 @@ impl Common {
                 place.secrets.display().to_string(),
             ),
             ("gateway_url".to_owned(), self.gateway.clone()),
+            (BUS.to_owned(), self.bus.clone()),
             ("OPENFAAS_NAME".to_owned(), spec.service.clone()),
             ("OPENFAAS_NAMESPACE".to_owned(), spec.namespace.clone()),
             ("HOSTNAME".to_owned(), place.instance.clone()),
@@ -149,6 +159,7 @@ mod tests {
     fn a_function_sees_its_own_variables_and_little_of_this_machine() {
         let common = Common::new(
             "http://g".into(),
+            "pass",
             strings([("PATH", "/bin"), ("TOKEN", "x")]),
         );
         let spec = Spec {
@@ -162,6 +173,7 @@ mod tests {
         assert_eq!(environment["events_topic"], "orders");
         assert_eq!(environment["port"], "1", "what only the runner knows wins");
         assert_eq!(environment["listen_address"], "127.0.0.1");
+        assert_eq!(environment["events_bus"], "http://g/local/bus/pass");
     }
 
     #[test]
@@ -169,13 +181,14 @@ mod tests {
         let theirs = "http://collector:4318";
         let common = Common::new(
             "http://g".into(),
+            "pass",
             strings([("OTEL_EXPORTER_OTLP_ENDPOINT", theirs)]),
         );
         assert_eq!(
             common.of(&Spec::default(), &[], &place())["OTEL_EXPORTER_OTLP_ENDPOINT"],
             theirs
         );
-        let common = Common::new("http://g".into(), strings([]));
+        let common = Common::new("http://g".into(), "pass", strings([]));
         let ours = &common.of(&Spec::default(), &[], &place())["OTEL_EXPORTER_OTLP_ENDPOINT"];
         assert!(ours.starts_with("http://g/"), "{ours}");
     }

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::gateway::{Client, reachable};
 
-/// How long a callback may take.
-const CALLED_BACK: Duration = Duration::from_secs(5);
+/// How long it may take until the storefront is told of something.
+const TOLD: Duration = Duration::from_secs(5);
 
 /// A client of the storefront.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl<'a> Storefront<'a> {
         }
     }
 
-    /// Orders twice, waiting and not waiting for the price, and asks what became of the orders of the chain.
+    /// Orders three times, waiting for the price, called back with it, and by the chain's first topic, and asks what became of the orders of the chain.
     pub async fn check(&self) -> Vec<Promise> {
         vec![
             Promise::new(
@@ -46,6 +46,10 @@ impl<'a> Storefront<'a> {
             Promise::new(
                 "the storefront leaves an order with the gateway and is called back",
                 self.is_called().await,
+            ),
+            Promise::new(
+                "the storefront publishes an order, and is told of its end",
+                self.publishes().await,
             ),
             Promise::new(
                 "the storefront was told how each order ended",
@@ -63,22 +67,33 @@ impl<'a> Storefront<'a> {
     }
 
     async fn is_called(&self) -> Result<(), String> {
-        let (status, body) = self
-            .ask(Method::POST, "/orders/later", renamed("deferred"))
-            .await?;
+        self.accepts("/orders/later", "deferred").await?;
+        self.becomes("deferred", "priced").await
+    }
+
+    async fn publishes(&self) -> Result<(), String> {
+        self.accepts("/orders/topic", "published").await?;
+        self.becomes("published", "shipped").await
+    }
+
+    async fn accepts(&self, path: &str, order: &str) -> Result<(), String> {
+        let (status, body) = self.ask(Method::POST, path, renamed(order)).await?;
         expect(status == StatusCode::ACCEPTED, || {
             format!("it answered {status}: {body}")
-        })?;
-        let deadline = Instant::now() + CALLED_BACK;
+        })
+    }
+
+    /// Waits until it says this of an order.
+    async fn becomes(&self, order: &str, wanted: &str) -> Result<(), String> {
+        let deadline = Instant::now() + TOLD;
         loop {
-            let (_, state) = self
-                .ask(Method::GET, "/orders/deferred", String::new())
-                .await?;
-            if state == "priced" {
+            let path = format!("/orders/{order}");
+            let (_, state) = self.ask(Method::GET, &path, String::new()).await?;
+            if state == wanted {
                 return Ok(());
             }
             expect(Instant::now() < deadline, || {
-                format!("no callback came; the order is {state}")
+                format!("it was not told; the order is {state}")
             })?;
             sleep(Duration::from_millis(20)).await;
         }

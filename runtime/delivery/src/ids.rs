@@ -78,6 +78,11 @@ pub fn put_back(log: &str, offset: u64, time: Option<SystemTime>) -> String {
     hash([b"put-back".as_slice(), log.as_bytes(), &offset, &nanos])
 }
 
+/// The same for an event that a function publishes of its own: its topic, and what was made for this publication alone.
+pub fn emission(topic: &str, unique: &str) -> String {
+    hash([b"emission".as_slice(), topic.as_bytes(), unique.as_bytes()])
+}
+
 fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut digest = Sha256::new();
     for part in parts {

@@ -211,7 +211,7 @@ impl Numbers {
     fn state(&self, state: State<'_>) {
         match state {
             State::Ready => self.ready.set(1.0),
-            State::NotReady(_) => self.ready.set(0.0),
+            State::NotReady(_) | State::StandsBy => self.ready.set(0.0),
             // What is left is told by whoever has it next.
             State::Interrupted(_) | State::Lost(_) | State::Draining => {
                 self.ready.set(0.0);

@@ -132,6 +132,8 @@ pub enum State<'a> {
     NotReady(&'a str),
     /// It takes events.
     Ready,
+    /// It could take events, and waits to be let in: another owner of it is alive.
+    StandsBy,
     /// Its durable or group was made just now, and so `events.start` counted; said this once.
     Began {
         /// Where it begins.

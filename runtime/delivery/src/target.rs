@@ -2,9 +2,12 @@
 
 #[cfg(feature = "http-target")]
 pub mod http;
+mod request;
 
 use std::future::Future;
 use std::sync::Arc;
+
+pub use self::request::{request, unwritable};
 
 use crate::call::{Call, Outcome};
 

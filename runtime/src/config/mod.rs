@@ -1,14 +1,16 @@
 //! The environment, read once.
 
+mod events;
 mod parse;
 
 use std::{path::PathBuf, time::Duration};
 
 use http::Uri;
-use openfaas_delivery::reply::HOP_LIMIT;
+use openfaas_delivery::{reply::HOP_LIMIT, wiring::BUS};
 use openfaas_telemetry::logs::LogConfig;
 
 use crate::gateway::Roots;
+pub(crate) use events::{Connection, Events};
 use parse::Values;
 
 /// Everything the runtime takes from the environment. `docs/configuration.md` describes each variable.
@@ -73,6 +75,10 @@ pub struct Config {
     pub max_reply: Option<usize>,
     /// `events_max_hops`: how many functions may call one another, or pass an event on, in one chain.
     pub max_hops: u32,
+    /// `events_broker`, `events_topic`, …: the broker it has a way of its own to, and what it takes from there.
+    pub(crate) events: Option<Events>,
+    /// Where a local runner takes publications; it sets this itself.
+    pub(crate) bus: Option<Uri>,
     /// `OTEL_*`: what is traced and where it goes.
     pub telemetry: openfaas_telemetry::Config,
     /// `log_format`, `RUST_LOG`, …: what is logged, and how.
@@ -109,6 +115,14 @@ pub enum ConfigError {
         "jwt_auth=true cannot be kept: this runtime does not check tokens yet; unset it, or keep of-watchdog for this function"
     )]
     JwtAuth,
+    /// `events_broker` names a broker that this build knows nothing of.
+    #[error(
+        "events_broker={0} needs the feature `{0}` of openfaas-runtime: build the function with `--features {0}`"
+    )]
+    NoBroker(&'static str),
+    /// How it is wired to topics, or connected to their broker.
+    #[error("{0}")]
+    Events(String),
     /// A setting of traces, metrics or logs.
     #[error(transparent)]
     Telemetry(#[from] openfaas_telemetry::ConfigError),
@@ -149,14 +163,16 @@ impl Config {
         let gateway_url = env
             .read("gateway_url", GATEWAY, gateway)?
             .unwrap_or_else(|| Uri::from_static("http://gateway.openfaas:8080"));
+        let namespace = env.text("OPENFAAS_NAMESPACE");
+        let namespace = namespace.unwrap_or_else(|| "openfaas-fn".to_owned());
         Ok(Config {
+            bus: env.read(BUS, "an http:// address", |url| url.parse().ok())?,
+            events: Events::from_lookup(&name, &namespace, &env.0)?,
             telemetry: openfaas_telemetry::Config::from_lookup(&env.0, &name)?
                 .with_resource("faas.name", &name),
             logs: LogConfig::from_lookup(&env.0)?,
             name,
-            namespace: env
-                .text("OPENFAAS_NAMESPACE")
-                .unwrap_or_else(|| "openfaas-fn".to_owned()),
+            namespace,
             listen_address: env.number("listen_address", "an IP address, like 127.0.0.1")?,
             port: env.number("port", PORT)?.unwrap_or(8080),
             metrics_port: env.number("metrics_port", PORT)?.unwrap_or(8081),
@@ -210,6 +226,11 @@ impl Config {
         })
     }
 
+    /// What of `drain_timeout` calls may have; the rest is kept for hooks and telemetry.
+    pub(crate) fn calls_drain(&self) -> Duration {
+        self.drain_timeout - SECONDS(2).min(self.drain_timeout / 5)
+    }
+
     /// What cannot be meant as it stands, but does no harm: one sentence each.
     pub(crate) fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
@@ -221,6 +242,9 @@ impl Config {
                 "exec_timeout is longer than write_timeout: a handler has no more than write_timeout ({:?})",
                 self.write_timeout
             ));
+        }
+        if let Some(more) = self.events.as_ref().and_then(|events| events.beyond(self)) {
+            doubts.push(more);
         }
         if self.max_queue > 0 && self.max_inflight.is_none() {
             doubts.push("max_queue has no effect without max_inflight".to_owned());

@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use openfaas_cloudevents::Event;
-use openfaas_delivery::{
-    duration,
-    reply::{ReplyError, check, stamp},
-    wrap::function_source,
-};
-use openfaas_telemetry::{CallId, Span};
+use openfaas_delivery::{duration, reply::ReplyError};
+use openfaas_telemetry::Span;
 
 use super::GatewayError;
 use crate::{
     Context,
     call::{X_CALL_ID, X_HOP_COUNT},
+    chain,
 };
 
 const X_TIMEOUT: HeaderName = HeaderName::from_static("x-timeout");
@@ -91,23 +88,9 @@ impl<'a> Handover<'a> {
     }
 
     /// Gives an event its identity: an id and a source if it has none, and what its cause passes on.
-    pub(super) fn identify(&self, mut event: Event, span: &Span) -> Result<Event, GatewayError> {
-        if event.id().is_empty() {
-            event = event.with_id(CallId::generate().as_str());
-        }
-        if event.source().is_empty() {
-            event = event.with_source(function_source(
-                self.caller.map_or("unknown", Context::function),
-            ));
-        }
-        let Some((caller, cause)) = self
-            .caller
-            .and_then(|caller| Some((caller, caller.cause()?)))
-        else {
-            return Ok(event);
-        };
-        let stamped = stamp(vec![event], cause, caller.function(), span.outgoing());
-        check(&stamped, cause, self.max_hops).map_err(|error| match error {
+    pub(super) fn identify(&self, event: Event, span: &Span) -> Result<Event, GatewayError> {
+        let identified = chain::identify(event, self.caller, span, self.max_hops);
+        identified.map_err(|error| match error {
             ReplyError::TooManyHops { hops, limit } => GatewayError::TooManyHops {
                 function: self.function.to_owned(),
                 hops,
@@ -117,10 +100,6 @@ impl<'a> Handover<'a> {
                 function: self.function.to_owned(),
                 source: other.into(),
             },
-        })?;
-        Ok(stamped
-            .into_iter()
-            .next()
-            .expect("as many events as were stamped"))
+        })
     }
 }

@@ -23,8 +23,8 @@ pub(crate) fn health(server: &Server, method: &Method) -> Response<Body> {
     response
 }
 
-/// In this order: 503 while not healthy or not initialised, 429 while full, what `ready_path` answers, what the readiness
-/// check says, 200.
+/// In this order: 503 while not healthy or not initialised, or while a topic of its own gives no events, 429 while full, what
+/// `ready_path` answers, what the readiness check says, 200.
 pub(crate) fn ready(server: &Arc<Server>, request: Request<Body>) -> Work {
     if request.method() != Method::GET {
         return Work::answer(answer::empty(StatusCode::METHOD_NOT_ALLOWED));
@@ -32,6 +32,9 @@ pub(crate) fn ready(server: &Arc<Server>, request: Request<Body>) -> Work {
     let Some(service) = server.lifecycle.service().filter(|_| server.is_healthy()) else {
         return Work::answer(answer::empty(StatusCode::SERVICE_UNAVAILABLE));
     };
+    if let Err(why) = server.door.ready() {
+        return Work::answer(checked(Err(why.into())));
+    }
     if server.shared.limit.is_full() {
         return Work::answer(answer::empty(StatusCode::TOO_MANY_REQUESTS));
     }

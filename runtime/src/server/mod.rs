@@ -6,6 +6,8 @@ mod calling;
 mod connection;
 mod counters;
 mod health;
+#[cfg(any(feature = "nats", feature = "kafka"))]
+pub(crate) mod inside;
 mod lifecycle;
 pub(crate) mod limit;
 pub(crate) mod lock;
@@ -23,8 +25,9 @@ use openfaas_telemetry::{Telemetry, Trigger, logs::Logs};
 use tokio::runtime::Handle;
 
 use crate::{
-    Config, Gateway, Secrets,
+    Config, Gateway, Publisher, Secrets,
     call::Shared,
+    door,
     function::{Parts, ReadyCheck},
 };
 use counters::Counters;
@@ -46,6 +49,8 @@ pub(crate) struct Server {
     pub(crate) counters: Counters,
     pub(crate) watch: Watch,
     pub(crate) logs: Logs,
+    /// How it is with the events that it takes from a broker itself.
+    pub(crate) door: Arc<door::Status>,
     /// A line per call.
     pub(crate) request_log: bool,
     /// With the call id in brackets.
@@ -83,6 +88,7 @@ impl Server {
             lock: LockFile::new(config),
             watch: Watch::new(Handle::current().metrics().num_workers()),
             logs,
+            door: Arc::new(door::Status::new(config)),
             request_log: config.request_log,
             log_call_id: config.log_call_id,
             ready_path: config
@@ -132,6 +138,7 @@ pub(crate) fn shared(config: &Config, telemetry: Telemetry) -> Shared {
         name: config.name.as_str().into(),
         secrets: Secrets::at(config.secret_mount_path.clone()),
         gateway: Gateway::new(config),
+        publisher: Publisher::new(config),
         telemetry,
         max_body: config.max_body,
         limit: Limit::new(config),

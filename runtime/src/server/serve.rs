@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{Phase, Server, connection, metrics, watch};
-use crate::{Config, Error, Function, Result, function::Hook};
+use crate::{Config, Error, Function, Result, door::Door, function::Hook};
 
 /// Where a function is reached.
 #[derive(Debug)]
@@ -20,9 +20,6 @@ pub(crate) struct Sockets {
     /// For metrics; `None`: nowhere.
     pub(crate) metrics: Option<TcpListener>,
 }
-
-/// What of `drain_timeout` is kept for hooks and telemetry, once calls have had the rest.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Serves until `shutdown`, then drains.
 pub(crate) async fn serve(
@@ -53,6 +50,7 @@ pub(crate) async fn serve(
     if let Err(error) = watched.and_then(|()| watch::start(&server)) {
         tracing::warn!("nothing watches for stuck handlers: {error}");
     }
+    let door = Door::open(&server, &config).await?;
     let mut connections = JoinSet::new();
     let mut initialising = pin!(initialise(&server, making, config.init_grace));
     let serving = async {
@@ -65,7 +63,7 @@ pub(crate) async fn serve(
         Ok(())
     };
     serving.await?;
-    drain(&server, &config, sockets.calls, connections, hooks).await;
+    drain(&server, &config, sockets.calls, connections, door, hooks).await;
     Ok(())
 }
 
@@ -156,11 +154,13 @@ async fn drain(
     config: &Config,
     listener: TcpListener,
     mut connections: JoinSet<()>,
+    mut door: Door,
     hooks: Vec<Hook>,
 ) {
     let signal = Instant::now();
     let end = signal + config.drain_timeout;
-    let calls_end = end - LAST_WORDS.min(config.drain_timeout / 5);
+    let calls_end = signal + config.calls_drain();
+    door.drain();
     tracing::info!(
         "SIGTERM: no new connections in {:?}",
         config.healthcheck_interval.min(config.drain_quiet)
@@ -182,6 +182,7 @@ async fn drain(
     );
 
     let over = async {
+        door.drained().await;
         while connections.join_next().await.is_some() {}
         while server.calls_in_flight() > 0 {
             // An upgraded connection belongs to nobody here; its end is told, or comes with the next look.
@@ -200,7 +201,10 @@ async fn drain(
     }
     server.lifecycle.enter(Phase::Cutting);
     connections.abort_all();
-    let cut = async { while connections.join_next().await.is_some() {} };
+    let cut = async {
+        while connections.join_next().await.is_some() {}
+        door.drained().await;
+    };
     let _ = timeout_at(end, cut).await;
     for hook in hooks {
         if timeout_at(end, hook()).await.is_err() {

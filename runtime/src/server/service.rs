@@ -10,7 +10,7 @@ use http::{
 use http_body::Body as _;
 use hyper::body::Incoming;
 use openfaas_delivery::duration;
-use openfaas_telemetry::CallId;
+use openfaas_telemetry::{CallId, Span};
 use tokio::time::Instant;
 
 use super::{
@@ -31,7 +31,7 @@ pub(crate) struct CallService {
 
 /// What the headers of a request say to the server itself.
 #[derive(Default)]
-struct Noted<'a> {
+pub(super) struct Noted<'a> {
     call_id: Option<&'a str>,
     timeout: Option<&'a str>,
     traced: bool,
@@ -150,30 +150,15 @@ impl hyper::service::Service<Request<Incoming>> for CallService {
         let telemetry = &server.shared.telemetry;
         telemetry.metrics().http().started();
         server.lifecycle.call_begins();
-        let limit = noted
-            .timeout(server.exec_limit)
-            .unwrap_or(server.exec_limit);
-        let call_id = noted.call_id.map_or_else(CallId::generate, CallId::new);
         let parent = if noted.traced {
             telemetry.extract(request.headers())
         } else {
             None
         };
-        let span = telemetry.server_span(parent.as_ref(), &request, server.trigger(), &call_id);
-        let quiet = noted.probe;
-        let line = Line {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            call_id,
-        };
-        let mut record = Box::new(Record::new(
-            server.clone(),
-            line,
-            span,
-            started,
-            started + limit,
-        ));
-        record.quiet = quiet;
+        let trigger = server.trigger();
+        let span =
+            |call_id: &CallId| telemetry.server_span(parent.as_ref(), &request, trigger, call_id);
+        let mut record = noted.record(server, &request, span, started);
         let work = self.admit(&mut record, request, fault);
         Calling::new(work, record, self.link.clone())
     }
@@ -182,7 +167,29 @@ impl hyper::service::Service<Request<Incoming>> for CallService {
 // === impl Noted ===
 
 impl<'a> Noted<'a> {
-    fn of(headers: &'a HeaderMap) -> Noted<'a> {
+    /// What is kept of the call that this request is.
+    pub(super) fn record<B>(
+        &self,
+        server: &Arc<Server>,
+        request: &Request<B>,
+        span: impl FnOnce(&CallId) -> Span,
+        started: Instant,
+    ) -> Box<Record> {
+        let limit = self.timeout(server.exec_limit);
+        let deadline = started + limit.unwrap_or(server.exec_limit);
+        let call_id = self.call_id.map_or_else(CallId::generate, CallId::new);
+        let span = span(&call_id);
+        let line = Line {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            call_id,
+        };
+        let mut record = Box::new(Record::new(server.clone(), line, span, started, deadline));
+        record.quiet = self.probe;
+        record
+    }
+
+    pub(super) fn of(headers: &'a HeaderMap) -> Noted<'a> {
         let mut noted = Noted::default();
         for (name, value) in headers {
             match *name {

@@ -176,6 +176,22 @@ impl Telemetry {
         span
     }
 
+    /// The span of a message on its way to the broker: `send orders`.
+    pub fn send_span(&self, parent: Option<&TraceContext>, message: &MessageFacts<'_>) -> Span {
+        let mut span = self.start_span(Kind::Producer, parent, false, || {
+            format!("send {}", message.destination).into()
+        });
+        for (key, value) in [
+            ("messaging.system", message.system),
+            ("messaging.operation.name", "send"),
+            ("messaging.operation.type", "send"),
+            ("messaging.destination.name", message.destination),
+        ] {
+            span.attribute(key, value);
+        }
+        span
+    }
+
     /// The span of one attempt to have a message, or a batch of them, processed by a function: `process orders`. `parent` is
     /// where the message was made; a batch has none, and is linked to where its messages were.
     pub fn process_span(&self, parent: Option<&TraceContext>, message: &MessageFacts<'_>) -> Span {

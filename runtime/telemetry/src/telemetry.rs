@@ -97,6 +97,15 @@ impl Telemetry {
         self.start_span(kind, parent, true, || name.into())
     }
 
+    /// What stands for the span of something that another one of this process covers already: what is begun below it
+    /// becomes that one's child. Nothing is recorded of it.
+    pub fn covered(&self, by: Option<&TraceContext>) -> Span {
+        match by {
+            Some(by) => Span::unrecorded(by.clone(), false),
+            None => Span::unrecorded(TraceContext::new_root(false), true),
+        }
+    }
+
     /// The counters, gauges and histograms.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics

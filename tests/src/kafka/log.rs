@@ -8,7 +8,8 @@ use bytes::Bytes;
 use openfaas_delivery::broker::{Header, Message, Position};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Headers as _;
+use rdkafka::message::{Header as Native, Headers as _, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -90,6 +91,20 @@ impl Server {
             high - committed.map_or(low, |committed| committed.offset)
         };
         self.partitions(topic).into_iter().map(of).sum::<i64>() as usize
+    }
+
+    /// Publishes JSON under a key and a media type.
+    pub fn publish(&self, topic: &str, key: &str, media_type: &str, body: &serde_json::Value) {
+        let producer: BaseProducer = self.client().create().expect("a client");
+        let headers = OwnedHeaders::new().insert(Native {
+            key: "content-type",
+            value: Some(media_type),
+        });
+        let body = body.to_string();
+        let record = BaseRecord::to(topic).key(key).payload(&body);
+        let sent = producer.send(record.headers(headers));
+        sent.map_err(|(error, _)| error).expect("room");
+        producer.flush(PATIENCE).expect("it is stored");
     }
 
     /// All messages of a topic that are committed, oldest first.

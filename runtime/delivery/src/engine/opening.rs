@@ -16,6 +16,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// A broker that does not answer is asked again after this, then twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
+/// Who is not let in by then, though the broker answers, waits for another owner.
+const LET_IN: Duration = Duration::from_secs(6);
+
 impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
     /// Opens the subscription to one topic once everything it stores to can be stored to.
     pub(super) async fn open(self, wiring: Arc<Wiring>, topic: Arc<str>) -> B::Source {
@@ -25,16 +28,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
                 Ok(source) => return source,
                 Err(error) => error,
             };
-            let sentence = error.to_string();
-            self.observer.observe(&Observation {
-                at: self.clock.now(),
-                function: &wiring.function,
-                namespace: &wiring.namespace,
-                topic: &topic,
-                position: None,
-                event: None,
-                what: What::State(State::NotReady(&sentence)),
-            });
+            self.say(&wiring, &topic, State::NotReady(&error.to_string()));
             let pause = match error {
                 OpenError::NotReady(_) => ASK_AGAIN,
                 OpenError::Unavailable(_) => wait,
@@ -59,6 +53,26 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
             ordered,
             window: ordered.then_some(wiring.window),
         };
-        self.broker.open(&subscription).await
+        let opening = self.broker.open(&subscription);
+        let mut opening = std::pin::pin!(opening);
+        let let_in = self.clock.sleep_until(self.clock.now() + LET_IN);
+        tokio::select! {
+            biased;
+            opened = &mut opening => return opened,
+            () = let_in => self.say(wiring, topic, State::StandsBy),
+        }
+        opening.await
+    }
+
+    fn say(&self, wiring: &Wiring, topic: &Arc<str>, state: State<'_>) {
+        self.observer.observe(&Observation {
+            at: self.clock.now(),
+            function: &wiring.function,
+            namespace: &wiring.namespace,
+            topic,
+            position: None,
+            event: None,
+            what: What::State(state),
+        });
     }
 }

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use super::auth::{Auth, Settings, Tls};
+use crate::duration;
 
 /// The bucket of leases and records.
 pub(super) const BUCKET: &str = "openfaas";
+
+/// What `ack_wait` may be.
+const SHORTEST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// How to reach NATS.
 #[derive(Debug, Clone)]
@@ -18,8 +23,8 @@ pub struct Config {
     pub tls: Tls,
     /// Who this is: the name of the connection, and of whoever holds a lease. A pod's name.
     pub instance: String,
-    /// How long the server waits for an ack or a sign of progress before it gives a message again. All other times
-    /// follow from it; only tests have a reason to change it.
+    /// `ack_wait`: how long the server waits for an ack or a sign of progress before it gives a message again. All other
+    /// times follow from it: an owner that was killed is missed after one and a half of it.
     pub ack_wait: Duration,
 }
 
@@ -51,7 +56,16 @@ impl Config {
             auth: Auth::read(&settings)?,
             tls: Tls::read(&settings)?,
             instance: settings.text("HOSTNAME").unwrap_or(plain.instance),
-            ack_wait: plain.ack_wait,
+            ack_wait: match settings.text("ack_wait") {
+                None => plain.ack_wait,
+                Some(text) => duration::parse(&text)
+                    .filter(|wait| (SHORTEST..=LONGEST).contains(wait))
+                    .ok_or_else(|| {
+                        ConfigError(format!(
+                            "ack_wait is {text:?}: write a duration from 500ms to 5m, such as 8s"
+                        ))
+                    })?,
+            },
         })
     }
 

@@ -1,6 +1,5 @@
 //! Calls over HTTP/1.1: `<gateway>/function/NAME`, or a URL per function.
 
-mod request;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +18,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::Target;
+use super::{Target, request, unwritable};
 use crate::answer::is_own;
 use crate::call::{Answer, Call, Outcome};
 
@@ -221,9 +220,9 @@ impl Target for HttpTarget {
             Ok(uri) => uri,
             Err(reason) => return Outcome::Refused(reason),
         };
-        let request = match request::of(&call, uri) {
-            Ok(request) => request,
-            Err(error) => return Outcome::Answered(request::unwritable(&error)),
+        let request = match request(&call, uri) {
+            Ok(request) => request.map(Full::new),
+            Err(error) => return Outcome::Answered(unwritable(&error)),
         };
         tokio::time::timeout(call.timeout, self.exchange(request))
             .await

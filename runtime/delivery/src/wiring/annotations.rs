@@ -145,6 +145,9 @@ pub(super) const CODES: &str = "com.openfaas.retry.codes";
 pub(super) const MIN_WAIT: &str = "com.openfaas.retry.min_wait";
 pub(super) const MAX_WAIT: &str = "com.openfaas.retry.max_wait";
 
+/// The environment variable by which a local runner says where its bus takes what functions publish.
+pub const BUS: &str = "events_bus";
+
 /// The environment variable that stands for an annotation inside a function: dots and dashes become underscores, and
 /// `topic` is `events_topic`.
 pub fn environment_name(annotation: &str) -> String {

@@ -17,14 +17,14 @@ use std::time::{Duration, SystemTime};
 
 use openfaas_cloudevents::timestamp;
 
-pub use annotations::{Annotation, KNOWN, Misspelt, START, environment_name, misspelt};
+pub use annotations::{Annotation, BUS, KNOWN, Misspelt, START, environment_name, misspelt};
 pub use error::WiringError;
 pub use names::{
     GROUP_PREFIX, LAG, dead_letter_topic, durable, group, group_of, lag_query, stream,
 };
 pub use replies::{ReplyTopic, ReplyTopics};
 pub use retry::{Codes, RetryPolicy};
-pub use topic::covers;
+pub use topic::{covers, publishable};
 
 use crate::filter::Filter;
 

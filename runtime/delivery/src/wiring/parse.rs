@@ -56,6 +56,24 @@ impl Wiring {
     }
 }
 
+impl Broker {
+    /// The broker that an environment names, whether or not there is a topic.
+    ///
+    /// # Errors
+    /// It names none that is known.
+    pub fn from_lookup(
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, WiringError> {
+        let mut reader = Reader {
+            lookup: |annotation: &str| lookup(&environment_name(annotation)),
+            shown: environment_name,
+            errors: Vec::new(),
+        };
+        let broker = reader.read(name::BROKER, broker);
+        reader.errors.pop().map_or(Ok(broker), Err)
+    }
+}
+
 impl RetryPolicy {
     /// The retries of a function, on a topic or not: `com.openfaas.retry.*` also says how a queued call is tried again.
     ///
@@ -93,11 +111,7 @@ impl<L: Fn(&str) -> Option<String>, S: Fn(&str) -> String> Reader<L, S> {
         function: &str,
         namespace: &str,
     ) -> Result<Option<Wiring>, Vec<WiringError>> {
-        let broker = self.read(name::BROKER, |text| match text {
-            "nats" => Ok(Broker::Nats),
-            "kafka" => Ok(Broker::Kafka),
-            _ => Err("write nats or kafka, or leave it out".to_owned()),
-        });
+        let broker = self.read(name::BROKER, broker);
         let Some(topics) = self.text(name::TOPIC) else {
             return Ok(None);
         };
@@ -240,6 +254,14 @@ impl<L: Fn(&str) -> Option<String>, S: Fn(&str) -> String> Reader<L, S> {
         let text = (self.lookup)(annotation)?;
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
+    }
+}
+
+fn broker(text: &str) -> Result<Broker, String> {
+    match text {
+        "nats" => Ok(Broker::Nats),
+        "kafka" => Ok(Broker::Kafka),
+        _ => Err("write nats or kafka, or leave it out".to_owned()),
     }
 }
 

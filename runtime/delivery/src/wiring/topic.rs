@@ -17,6 +17,17 @@ pub fn covers(pattern: &str, topic: &str) -> bool {
     }
 }
 
+/// Whether events can be published to a topic of this name, on this broker or on any.
+///
+/// # Errors
+/// What is wrong with it, and what to write instead.
+pub fn publishable(topic: &str, broker: Option<Broker>) -> Result<(), String> {
+    match topic {
+        "" => Err("an event is published to a topic; write its name".to_owned()),
+        topic => check(topic, broker, Use::Output),
+    }
+}
+
 /// The entries of a list by comma or white space; empty ones do not count.
 pub(super) fn split(list: &str) -> impl Iterator<Item = &str> {
     list.split(|c: char| c == ',' || c.is_whitespace())

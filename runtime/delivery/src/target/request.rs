@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
-use http_body_util::Full;
 use openfaas_cloudevents::{Error, http as binding, json};
 
 use crate::call::{Answer, Call, Payload};
@@ -32,7 +31,7 @@ const MOST_BYTES: usize = 16 << 10;
 ///
 /// # Errors
 /// An event that cannot be written in the format of the call.
-pub(super) fn of(call: &Call, uri: Uri) -> Result<Request<Full<Bytes>>, Error> {
+pub fn request(call: &Call, uri: Uri) -> Result<Request<Bytes>, Error> {
     let (mut headers, body) = payload(call)?;
     let mut say = |name: HeaderName, value: &str| {
         // A topic that no header can hold is left out.
@@ -54,7 +53,7 @@ pub(super) fn of(call: &Call, uri: Uri) -> Result<Request<Full<Bytes>>, Error> {
         trace.inject(&mut headers);
     }
     add(&call.headers, &mut headers);
-    let mut request = Request::new(Full::new(body));
+    let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
@@ -75,7 +74,7 @@ fn add(said: &HeaderMap, headers: &mut HeaderMap) {
 }
 
 /// The answer to an event that no request can hold: it will never be delivered.
-pub(super) fn unwritable(error: &Error) -> Answer {
+pub fn unwritable(error: &Error) -> Answer {
     let body = format!("the event cannot be written: {error}");
     Answer::new(StatusCode::UNPROCESSABLE_ENTITY, HeaderMap::new(), body)
 }

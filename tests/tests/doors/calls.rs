@@ -1,0 +1,77 @@
+//! What comes of events.
+
+use openfaas_delivery::dead_letter::Notes;
+use openfaas_tests::runner::until;
+
+use crate::support::{Stage, TRACE, over_both, until_ready};
+
+over_both! {
+    events_are_replied_to_and_http_is_served_beside_them,
+    what_is_refused_is_a_dead_letter_and_what_is_to_be_retried_comes_again,
+    batches_are_answered_event_by_event,
+}
+
+async fn events_are_replied_to_and_http_is_served_beside_them(stage: Stage) {
+    let function = stage.start(&[]);
+    until_ready(&function).await;
+    stage.publish("one", "").await;
+    stage.publish("two", "").await;
+    stage.until_done(&["one", "two"]).await;
+    stage.until_settled().await;
+    for reply in stage.messages(&stage.replies).await {
+        let said = |name: &str| {
+            let on_kafka = reply.header(&format!("ce_{name}"));
+            let said = on_kafka.or_else(|| reply.header(&format!("ce-{name}")));
+            said.unwrap_or_default().to_owned()
+        };
+        assert!(["one", "two"].contains(&&*said("causationid")), "{reply:?}");
+        assert_eq!(said("hopcount"), "1");
+        assert!(said("traceparent").contains(TRACE), "{reply:?}");
+    }
+    let by_hand = [("content-type", "application/json")];
+    let answer = function.call("POST", "/", &by_hand, "{}");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let metrics = function.metrics().body;
+    let name = stage.topic.trim_end_matches("-in");
+    let said = |beginning: &str, end: &str| {
+        let mut lines = metrics.lines();
+        lines.any(|line| line.starts_with(beginning) && line.ends_with(end))
+    };
+    let settled = format!("openfaas_delivery_events_total{{function=\"{name}\"");
+    let called = "http_request_duration_seconds_count{code=\"200\",method=\"post\"}";
+    assert!(said(&settled, "outcome=\"settled\"} 2"), "{metrics}");
+    assert!(said(called, " 3"), "{metrics}");
+}
+
+async fn what_is_refused_is_a_dead_letter_and_what_is_to_be_retried_comes_again(stage: Stage) {
+    let _function = stage.start(&[]);
+    stage.publish("bad", "reject").await;
+    stage.publish("slow", "retry").await;
+    let done = async || (stage.done().await == [("slow".to_owned(), 3)]).then_some(());
+    until("it is done at the third attempt", done).await;
+    stage.until_settled().await;
+    let letters = stage.messages(&stage.letters).await;
+    assert_eq!(letters.len(), 1);
+    let notes = Notes::of(&letters[0]).expect("a letter has notes");
+    assert!(notes.reason.contains("as asked for"), "{notes:?}");
+    assert_eq!(notes.by, "openfaas-runtime");
+}
+
+async fn batches_are_answered_event_by_event(stage: Stage) {
+    let ids: Vec<String> = (10..30).map(|id| id.to_string()).collect();
+    for id in &ids {
+        stage.publish(id, "").await;
+    }
+    stage.publish("bad", "reject").await;
+    let function = stage.start(&[
+        ("events_batch_size", "10"),
+        ("events_batch_linger", "300ms"),
+    ]);
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    stage.until_done(&ids).await;
+    stage.until_settled().await;
+    assert_eq!(stage.messages(&stage.letters).await.len(), 1);
+    let calls =
+        function.metric("http_request_duration_seconds_count{code=\"207\",method=\"post\"}");
+    assert!(calls.is_some_and(|calls| calls < 21.0), "{calls:?}");
+}

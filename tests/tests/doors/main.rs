@@ -1,0 +1,14 @@
+//! Functions that take their events straight from a real broker.
+
+mod calls;
+mod deaths;
+mod drain;
+mod readiness;
+mod support;
+
+use openfaas_tests::contract::Subject;
+
+/// The fixture with its doors.
+fn function() -> Subject {
+    Subject::Runtime(env!("CARGO_BIN_EXE_door-fixture").into())
+}

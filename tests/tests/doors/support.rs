@@ -1,0 +1,201 @@
+//! A function, its topics, and the broker they are on.
+
+use openfaas_delivery::broker::Message;
+use openfaas_delivery::wiring::Wiring;
+use openfaas_tests::contract::Process;
+use openfaas_tests::runner::until;
+use openfaas_tests::{kafka, nats};
+use serde_json::{Value, json};
+
+use crate::function;
+
+/// Topics of its own on a broker, and how a function is wired to them.
+pub(crate) struct Stage {
+    broker: Broker,
+    /// The topic, and its own reply and dead-letter topics.
+    pub(crate) topic: String,
+    pub(crate) replies: String,
+    pub(crate) letters: String,
+    environment: Vec<(String, String)>,
+}
+
+pub(crate) enum Broker {
+    Nats(nats::Server, Box<nats::Look>),
+    Kafka(&'static kafka::Server),
+}
+
+impl Stage {
+    /// On a NATS server of its own.
+    pub(crate) async fn nats(name: &str) -> Self {
+        let server = nats::Server::start();
+        let look = server.look().await;
+        let address = server.address();
+        let set = [
+            ("events_broker", "nats"),
+            ("broker_host", &address),
+            ("ack_wait", "800ms"),
+            ("HOSTNAME", "door-1"),
+        ];
+        Self::new(Broker::Nats(server, Box::new(look)), name, &set).await
+    }
+
+    /// On the Kafka server of this test binary.
+    pub(crate) async fn kafka(name: &str) -> Self {
+        let server = kafka::Server::shared();
+        let hosts = server.hosts();
+        let set = [
+            ("events_broker", "kafka"),
+            ("broker_hosts", hosts.as_str()),
+            ("session_timeout", "2"),
+        ];
+        Self::new(Broker::Kafka(server), name, &set).await
+    }
+
+    async fn new(broker: Broker, name: &str, set: &[(&str, &str)]) -> Self {
+        let topic = |kind: &str| format!("{name}-{kind}");
+        let (inputs, replies, letters) = (topic("in"), topic("out"), topic("dead"));
+        let wired = [
+            ("OPENFAAS_NAME", name),
+            ("events_topic", &inputs),
+            ("events_reply_topic", &replies),
+            ("events_dead_letter_topic", &letters),
+            ("com_openfaas_retry_min_wait", "50ms"),
+            ("com_openfaas_retry_max_wait", "100ms"),
+            ("healthcheck_interval", "50ms"),
+        ];
+        let set = set.iter().chain(&wired);
+        let environment = set.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let stage = Self {
+            environment: environment.collect(),
+            broker,
+            topic: inputs.clone(),
+            replies: replies.clone(),
+            letters: letters.clone(),
+        };
+        for topic in [inputs, replies, letters] {
+            match &stage.broker {
+                Broker::Nats(_, look) => look.stream(&topic).await,
+                Broker::Kafka(server) => server.create(&topic, 1, &[]).await,
+            }
+        }
+        stage
+    }
+
+    /// The function, wired, and with more in its environment.
+    pub(crate) fn start(&self, more: &[(&str, &str)]) -> Process {
+        let own = self.environment.iter();
+        let mut set: Vec<_> = own.map(|(name, value)| (&**name, &**value)).collect();
+        set.extend(more);
+        function().start(&set)
+    }
+
+    /// Its server, which is NATS.
+    pub(crate) fn server(&mut self) -> &mut nats::Server {
+        match &mut self.broker {
+            Broker::Nats(server, _) => server,
+            Broker::Kafka(_) => panic!("it is on Kafka"),
+        }
+    }
+
+    /// Publishes an event that says what to do with it, as a foreign client does: structured.
+    pub(crate) async fn publish(&self, id: &str, act: &str) {
+        let event = json!({
+            "specversion": "1.0", "id": id, "source": "/test", "type": "to.do", "partitionkey": id,
+            "traceparent": format!("00-{TRACE}-00f067aa0ba902b7-01"), "data": { "do": act },
+        });
+        let media_type = "application/cloudevents+json";
+        match &self.broker {
+            Broker::Nats(_, look) => look.publish(&self.topic, media_type, &event).await,
+            Broker::Kafka(server) => server.publish(&self.topic, id, media_type, &event),
+        }
+    }
+
+    /// What lies in a topic.
+    pub(crate) async fn messages(&self, topic: &str) -> Vec<Message> {
+        match &self.broker {
+            Broker::Nats(_, look) => look.messages(topic).await,
+            Broker::Kafka(server) => server.messages(topic),
+        }
+    }
+
+    /// Which events were replied to, each once, and with which attempt it was done.
+    pub(crate) async fn done(&self) -> Vec<(String, u64)> {
+        let messages = self.messages(&self.replies).await;
+        let done = |message: &Message| {
+            let body: Value = serde_json::from_slice(message.body.as_deref()?).ok()?;
+            Some((body["done"].as_str()?.to_owned(), body["attempt"].as_u64()?))
+        };
+        let mut done: Vec<_> = messages.iter().filter_map(done).collect();
+        done.sort();
+        done.dedup_by(|one, other| one.0 == other.0);
+        done
+    }
+
+    /// Waits until these have been replied to, each at its first attempt.
+    pub(crate) async fn until_done(&self, ids: &[&str]) {
+        let wanted: Vec<_> = ids.iter().map(|id| ((*id).to_owned(), 1)).collect();
+        let done = async || (self.done().await == wanted).then_some(());
+        until(&format!("{ids:?} are done"), done).await;
+    }
+
+    /// How many events are not settled.
+    pub(crate) async fn backlog(&self) -> usize {
+        let name = self.topic.trim_end_matches("-in");
+        let wiring = Wiring::new(name, "openfaas-fn", [self.topic.as_str()]);
+        match &self.broker {
+            Broker::Nats(_, look) => {
+                match look
+                    .durable(&self.topic, &wiring.durable(&self.topic))
+                    .await
+                {
+                    Some(info) => info.num_ack_pending + info.num_pending as usize,
+                    None => look.messages(&self.topic).await.len(),
+                }
+            }
+            Broker::Kafka(server) => server.lag(&wiring.group(), &self.topic),
+        }
+    }
+
+    /// Waits until everything is settled.
+    pub(crate) async fn until_settled(&self) {
+        until("all is settled", async || {
+            (self.backlog().await == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+/// The trace that every event is of.
+pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// Waits until a function answers that it is ready.
+pub(crate) async fn until_ready(function: &Process) {
+    let ready = async || {
+        let reply = function.try_get("/_/ready")?;
+        (reply.status == 200).then_some(())
+    };
+    until("it is ready", ready).await;
+}
+
+/// One test per story, over each broker.
+macro_rules! over_both {
+    ($($story:ident),* $(,)?) => {
+        mod nats {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $story() {
+                    super::$story(crate::support::Stage::nats(stringify!($story)).await).await;
+                }
+            )*
+        }
+        mod kafka {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $story() {
+                    super::$story(crate::support::Stage::kafka(stringify!($story)).await).await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use over_both;
