@@ -68,13 +68,32 @@ async fn a_consumer_that_was_deleted_is_made_anew() {
     stream.delete_consumer(&durable("orders")).await.unwrap();
     assert_eq!(interruption(&source).await, "Consumer Deleted");
     let settled = source.settle(&at("orders", 1)).await;
-    assert_eq!(
-        settled,
-        Err(SourceError::Unavailable("the consumer is gone".into()))
-    );
+    assert_eq!(settled, Err(SourceError::Lost), "it comes again");
     source.close().await;
     let (_source, assignment) = open(&broker, &shared("orders")).await;
     assert_eq!(assignment.created, Some(2));
+}
+
+/// A server that crashed has what it last wrote of a consumer; one made anew stands further back still.
+#[tokio::test]
+async fn a_delivery_that_the_server_has_forgotten_is_lost_and_comes_again() {
+    let (server, look) = with_stream("orders").await;
+    let broker = connect(&server).await;
+    publish(&broker, "orders", 2).await;
+    let (source, _) = open(&broker, &ordered("orders")).await;
+    offsets(&source, 2).await;
+    let stream = look.jetstream.get_stream("orders").await.unwrap();
+    let info = stream.consumer_info(durable("orders")).await.unwrap();
+    stream.delete_consumer(&durable("orders")).await.unwrap();
+    stream.create_consumer(info.config).await.unwrap();
+    let settled = source.settle(&at("orders", 1)).await;
+    assert_eq!(settled, Err(SourceError::Lost));
+    source.close().await;
+    let source = again(&broker, &ordered("orders")).await;
+    source.demand(crate::support::ALL);
+    assert!(matches!(next(&source).await, SourceEvent::Assigned(_)));
+    assert_eq!(offsets(&source, 2).await, [1, 2]);
+    source.settle(&at("orders", 1)).await.unwrap();
 }
 
 #[tokio::test]

@@ -62,6 +62,16 @@ impl NatsSource {
         }
     }
 
+    /// Whether the server knows for certain nothing of this delivery: the consumer was deleted, or the server came back from
+    /// a crash with what it had last written of it. It never confirms an ack of such a one, and gives the message again.
+    async fn is_forgotten(&self, offset: u64) -> bool {
+        match self.durable.info(&self.connection).await {
+            Ok(Some(info)) => info.delivered.stream_sequence < offset,
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
     fn owned(&self) -> Result<(), SourceError> {
         match *self.closing.borrow() || self.lasts().is_zero() {
             true => Err(SourceError::Lost),
@@ -109,7 +119,15 @@ impl Source for NatsSource {
 
     async fn settle(&self, position: &Position) -> Result<(), SourceError> {
         self.owned()?;
-        self.acks.settle(position.offset).await
+        match self.acks.settle(position.offset).await {
+            Err(SourceError::Unavailable(_)) if self.is_forgotten(position.offset).await => {
+                if self.lease.is_some() {
+                    self.pauses.interrupted(&self.durable);
+                }
+                Err(SourceError::Lost)
+            }
+            settled => settled,
+        }
     }
 
     fn progress_every(&self) -> Option<Duration> {
