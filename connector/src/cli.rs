@@ -21,9 +21,9 @@ use openfaas_delivery::wiring::Broker;
 use openfaas_telemetry::{Telemetry, logs};
 use tokio::signal::unix::{SignalKind, signal};
 
-#[cfg(any(feature = "kafka", feature = "nats"))]
-use crate::redrive;
 use crate::{Config, Connector, server};
+#[cfg(any(feature = "kafka", feature = "nats"))]
+use crate::{prune, redrive};
 
 /// Delivers the topics of a broker to the functions that name them in their annotation `topic`, through an OpenFaaS
 /// gateway. All else is said by the environment.
@@ -47,6 +47,9 @@ enum Command {
     /// List, show, put back or purge dead letters
     #[cfg(any(feature = "kafka", feature = "nats"))]
     Redrive(redrive::Options),
+    /// Delete what functions that are gone left at the broker
+    #[cfg(any(feature = "kafka", feature = "nats"))]
+    Prune(prune::Options),
 }
 
 /// A broker, as an option names it.
@@ -56,6 +59,9 @@ pub(crate) enum From {
     /// NATS JetStream
     #[cfg(feature = "nats")]
     Nats,
+    /// Kafka
+    #[cfg(feature = "kafka")]
+    Kafka,
 }
 
 /// What a command ends with.
@@ -64,13 +70,15 @@ pub(crate) type Done = Result<ExitCode, Box<dyn std::error::Error>>;
 /// The whole program.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match arguments.command {
+    let done: Done = match arguments.command {
         #[cfg(feature = "nats")]
         Command::Nats => on_runtime(from_nats()),
         #[cfg(feature = "kafka")]
         Command::Kafka => on_runtime(from_kafka()),
         #[cfg(any(feature = "kafka", feature = "nats"))]
         Command::Redrive(options) => on_runtime(redrive::redrive(options)),
+        #[cfg(any(feature = "kafka", feature = "nats"))]
+        Command::Prune(options) => on_runtime(prune::prune(options)),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error}");

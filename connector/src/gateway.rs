@@ -143,7 +143,7 @@ impl Gateway {
     }
 
     /// The namespaces; one without a name where the gateway knows none.
-    async fn namespaces(&self) -> Result<Vec<String>, ListError> {
+    pub(crate) async fn namespaces(&self) -> Result<Vec<String>, ListError> {
         let unnamed = vec![String::new()];
         match self.get::<Option<Vec<String>>>("/system/namespaces").await {
             Ok(Some(namespaces)) if !namespaces.is_empty() => Ok(namespaces),

@@ -15,6 +15,8 @@ mod connector;
 pub mod gateway;
 mod openfaas;
 #[cfg(any(feature = "kafka", feature = "nats"))]
+mod prune;
+#[cfg(any(feature = "kafka", feature = "nats"))]
 mod redrive;
 mod server;
 mod status;

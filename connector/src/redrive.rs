@@ -14,6 +14,8 @@ mod purge;
 mod put_back;
 mod which;
 
+#[cfg(feature = "kafka")]
+use openfaas_delivery::kafka::{self, Kafka};
 use openfaas_delivery::letters::LetterStore;
 #[cfg(feature = "nats")]
 use openfaas_delivery::nats::{self, Nats};
@@ -34,6 +36,12 @@ pub(crate) async fn redrive(Options { broker, verb }: Options) -> Done {
             let config = Config::from_lookup(Broker::Nats, environment)?;
             let nats = Nats::connect(&nats::Config::from_lookup(environment)?).await?;
             with(verb, nats, Broker::Nats, &config).await
+        }
+        #[cfg(feature = "kafka")]
+        From::Kafka => {
+            let config = Config::from_lookup(Broker::Kafka, environment)?;
+            let kafka = Kafka::new(kafka::Settings::from_lookup(environment)?);
+            with(verb, kafka, Broker::Kafka, &config).await
         }
     }
 }

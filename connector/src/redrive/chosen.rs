@@ -133,9 +133,8 @@ impl<S: LetterStore> Chosen<'_, S> {
             let Some(topic) = topics.pop_front() else {
                 return Ok(None);
             };
-            let opened = self.store.letters.letters(&topic, self.access).await;
-            self.open = match opened {
-                Ok(letters) => Some((topic, letters)),
+            self.open = match open(self.store, &topic, which, self.access, self.now).await {
+                Ok(opened) => opened.map(|letters| (topic, letters)),
                 // A topic that nobody asked for by name may not be there yet.
                 Err(OpenError::NotReady(why)) if which.topic.is_empty() => {
                     eprintln!("{topic} is not looked into: {why}");
@@ -182,4 +181,25 @@ impl<S: LetterStore> Chosen<'_, S> {
             None => Ok(()),
         }
     }
+}
+
+/// Opens a topic. To change letters it is opened only where there are some: it would disturb whoever changes others there.
+async fn open<S: LetterStore>(
+    store: &Store<S>,
+    topic: &str,
+    which: &Which,
+    access: Access,
+    now: SystemTime,
+) -> Result<Option<S::Letters>, OpenError> {
+    let mut letters = store.letters.letters(topic, Access::Read).await?;
+    if access == Access::Read {
+        return Ok(Some(letters));
+    }
+    while let Some(letter) = letters.next().await? {
+        let notes = Notes::of(&letter).unwrap_or_default();
+        if which.takes(&letter, &notes, now) {
+            return store.letters.letters(topic, access).await.map(Some);
+        }
+    }
+    Ok(None)
 }

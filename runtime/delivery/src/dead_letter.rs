@@ -18,6 +18,10 @@ pub const NOTES: &str = "openfaas-dead-letter";
 /// The header that says for which function a message was put back, as JSON: [`Redrive`].
 pub const REDRIVE: &str = "openfaas-redrive";
 
+/// The header of a record that is no letter: it says that the letter at a place of its topic was put back or removed.
+/// Kafka has it, where nobody can take a record out.
+pub const GONE: &str = "openfaas-letter-gone";
+
 /// What stands before the name of a broker's own header in a letter, so that it acts no more.
 pub const KEPT: &str = "openfaas-kept-";
 

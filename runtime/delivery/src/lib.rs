@@ -20,6 +20,8 @@ pub mod ids;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 #[cfg(feature = "engine")]
+pub mod leavings;
+#[cfg(feature = "engine")]
 pub mod letters;
 #[cfg(feature = "engine")]
 pub mod memory;

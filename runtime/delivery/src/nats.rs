@@ -13,6 +13,7 @@ mod connection;
 mod consumer;
 mod intake;
 mod lease;
+mod leavings;
 mod letters;
 mod notes;
 mod publish;

@@ -5,5 +5,6 @@ mod events;
 mod functions;
 mod kafka;
 mod process;
+mod prune;
 mod redrive;
 mod support;

@@ -31,13 +31,19 @@ impl Kafka {
         }
     }
 
-    async fn exists(&self, topic: &Arc<str>, config: &str) -> Result<(), OpenError> {
-        check::exists(self.client()?, &self.settings, topic, config).await
+    pub(super) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
     }
 
-    fn client(&self) -> Result<Arc<Client>, OpenError> {
+    /// A client that answers questions.
+    pub(super) fn client(&self) -> Result<Arc<Client>, OpenError> {
         let client = self.producers.client(&self.settings);
         client.map_err(|error| OpenError::NotReady(error.to_string()))
+    }
+
+    /// Whether a topic is there.
+    pub(super) async fn exists(&self, topic: &Arc<str>, config: &str) -> Result<(), OpenError> {
+        check::exists(self.client()?, &self.settings, topic, config).await
     }
 }
 

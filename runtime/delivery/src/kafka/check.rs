@@ -14,7 +14,7 @@ use super::settings::Settings;
 use crate::broker::{OpenError, Purpose};
 
 /// A broker that has not answered by then does not answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks for a topic by name.
 ///

@@ -5,17 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Header as Native, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::oneshot;
 
 use super::context::says_why;
+use super::record::record;
 use super::settings::Settings;
 use crate::broker::{Position, Publication, PublishError, Stored};
 
 /// A producer with its thread.
 pub(super) type Client = ThreadedProducer<Reports>;
+
+/// Who is told what became of a record.
+pub(super) type Opaque = Box<oneshot::Sender<Report>>;
 
 /// The producers of one owner, made when they are first needed.
 #[derive(Default)]
@@ -33,7 +37,7 @@ pub(super) struct Reports {
 }
 
 /// Partition and offset, or why not.
-type Report = Result<(i32, i64), KafkaError>;
+pub(super) type Report = Result<(i32, i64), KafkaError>;
 
 impl Producers {
     /// The client that sends in batches; it answers questions too.
@@ -72,16 +76,8 @@ impl Producers {
                 },
                 duplicate: false,
             }),
-            Err(error) => Err(match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                    PublishError::TooLarge(format!("for topic `{}`", publication.topic))
-                }
-                Some(RDKafkaErrorCode::InvalidRecord) => PublishError::Refused(format!(
-                    "topic `{}` does not take this record: a compacted topic takes none without a key",
-                    publication.topic
-                )),
-                _ => PublishError::Unavailable(client.context().explain(&error)),
-            }),
+            Err(error) => Err(refused(&publication.topic, &error)
+                .unwrap_or_else(|| PublishError::Unavailable(client.context().explain(&error)))),
         }
     }
 
@@ -114,23 +110,22 @@ fn made(
 
 async fn send(client: &Client, publication: &Publication) -> Report {
     let (tell, told) = oneshot::channel();
-    let mut headers = OwnedHeaders::new_with_capacity(publication.headers.len());
-    for header in &publication.headers {
-        headers = headers.insert(Native {
-            key: &header.name,
-            value: header.value.as_deref(),
-        });
-    }
-    let mut record: BaseRecord<'_, [u8], [u8], Box<oneshot::Sender<Report>>> =
-        BaseRecord::with_opaque_to(&publication.topic, Box::new(tell)).headers(headers);
-    if let Some(key) = &publication.key {
-        record = record.key(key);
-    }
-    if let Some(body) = &publication.body {
-        record = record.payload(body);
-    }
+    let record = record(publication, Box::new(tell));
     client.send(record).map_err(|(error, _)| error)?;
     told.await.unwrap_or(Err(KafkaError::Canceled))
+}
+
+/// What the broker will not take at any time.
+pub(super) fn refused(topic: &str, error: &KafkaError) -> Option<PublishError> {
+    match error.rdkafka_error_code()? {
+        RDKafkaErrorCode::MessageSizeTooLarge => {
+            Some(PublishError::TooLarge(format!("for topic `{topic}`")))
+        }
+        RDKafkaErrorCode::InvalidRecord => Some(PublishError::Refused(format!(
+            "topic `{topic}` does not take this record: a compacted topic takes none without a key"
+        ))),
+        _ => None,
+    }
 }
 
 /// The name of a partition as a log.
@@ -168,7 +163,7 @@ impl ClientContext for Reports {
 }
 
 impl ProducerContext for Reports {
-    type DeliveryOpaque = Box<oneshot::Sender<Report>>;
+    type DeliveryOpaque = Opaque;
 
     fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
         let report = match result {

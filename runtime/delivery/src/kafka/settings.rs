@@ -180,6 +180,34 @@ impl Settings {
         config
     }
 
+    /// What puts letters back, one transaction each. Whoever comes later with the same id ends all before him.
+    pub(super) fn transactional(&self, id: &str) -> ClientConfig {
+        let mut config = self.producer();
+        config
+            .set("transactional.id", id)
+            .set("transaction.timeout.ms", millis(TRANSACTION_TIMEOUT))
+            .set("message.timeout.ms", millis(TRANSACTION_TIMEOUT * 2 / 3));
+        config
+    }
+
+    /// What reads topics from one end to the other, of no group's concern: what is committed alone.
+    pub(super) fn reader(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            // It is never joined; without a name nothing can be assigned.
+            .set("group.id", "openfaas.redrive")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", "read_committed")
+            .set("queued.max.messages.kbytes", QUEUED_KIB.to_string())
+            .set("fetch.message.max.bytes", PARTITION_FETCH.to_string())
+            .set("fetch.max.bytes", FETCH.to_string())
+            .set("fetch.queue.backoff.ms", "10");
+        config
+    }
+
     /// What stores replies and letters.
     pub(super) fn producer(&self) -> ClientConfig {
         let mut config = self.client();
@@ -197,6 +225,9 @@ impl Settings {
         config
     }
 }
+
+/// A transaction that its producer has left alone is aborted after this. What was stored meanwhile is read after it.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn millis(duration: Duration) -> String {
     duration.as_millis().to_string()

@@ -20,7 +20,8 @@ use openfaas_cloudevents::timestamp;
 pub use annotations::{Annotation, BUS, KNOWN, Misspelt, START, environment_name, misspelt};
 pub use error::WiringError;
 pub use names::{
-    GROUP_PREFIX, LAG, dead_letter_topic, durable, group, group_of, lag_query, stream,
+    GROUP_PREFIX, LAG, dead_letter_topic, durable, group, group_of, lag_query, owner_of_durable,
+    owner_of_group, stream,
 };
 pub use replies::{ReplyTopic, ReplyTopics};
 pub use retry::{Codes, RetryPolicy};

@@ -81,6 +81,28 @@ pub fn durable(namespace: &str, function: &str, topic: &str) -> String {
     format!("{name}-{hash}")
 }
 
+/// The namespace and function that a durable on this topic has its name from; `None` where it is not made as
+/// [`durable`] makes them.
+pub fn owner_of_durable<'a>(name: &'a str, topic: &str) -> Option<(&'a str, &'a str)> {
+    let places = || name.match_indices('_').map(|(at, _)| at);
+    let pairs = places().flat_map(|first| {
+        let others = places().filter(move |second| *second > first);
+        others.map(move |second| (&name[..first], &name[first + 1..second]))
+    });
+    let mut made =
+        pairs.filter(|(namespace, function)| durable(namespace, function, topic) == name);
+    made.next()
+}
+
+/// The namespace and function that a group with this prefix has its name from; `None` where it is not made as
+/// [`group_of`] makes them.
+pub fn owner_of_group<'a>(prefix: &str, name: &'a str) -> Option<(&'a str, &'a str)> {
+    let owner = name.strip_prefix(prefix)?.strip_prefix('.')?;
+    let (namespace, function) = owner.split_once('.')?;
+    let whole = !function.is_empty() && !function.contains('.');
+    whole.then_some((namespace, function))
+}
+
 fn looks_hashed(name: &str) -> bool {
     let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
     name.rsplit_once('-')
@@ -157,6 +179,44 @@ mod tests {
         let (one, other) = ("x".repeat(240), format!("{}y", "x".repeat(239)));
         assert_eq!(durable("ns", "a", &one).len(), LONGEST);
         assert_ne!(durable("ns", "a", &one), durable("ns", "a", &other));
+    }
+
+    #[test]
+    fn a_name_leads_back_to_its_function_and_no_other_name_does() {
+        for (topic, function) in [
+            ("orders", "order"),
+            ("orders_new", "order"),
+            ("orders.new", "order"),
+            ("orders.>", "order"),
+            ("a_b.c_d", "or_der"),
+            ("x_y", "deadbeef-12345678"),
+            (&*"x.".repeat(120), "order"),
+        ] {
+            let name = durable("openfaas-fn", function, topic);
+            let owner = Some(("openfaas-fn", function));
+            assert_eq!(owner_of_durable(&name, topic), owner, "{name}");
+            assert_eq!(owner_of_durable(&name, "payments"), None, "{name}");
+        }
+        for foreign in [
+            "",
+            "orders",
+            "my_worker",
+            "openfaas-fn_order_orders-12345678",
+            "__",
+        ] {
+            assert_eq!(owner_of_durable(foreign, "orders"), None, "{foreign}");
+        }
+        for (name, owner) in [
+            ("openfaas.openfaas-fn.order", Some(("openfaas-fn", "order"))),
+            ("openfaas..order", Some(("", "order"))),
+            ("openfaas.order", None),
+            ("openfaas.openfaas-fn.order.more", None),
+            ("openfaas.openfaas-fn.", None),
+            ("openfaasx.openfaas-fn.order", None),
+            ("eu.openfaas-fn.order", None),
+        ] {
+            assert_eq!(owner_of_group("openfaas", name), owner, "{name}");
+        }
     }
 
     proptest! {

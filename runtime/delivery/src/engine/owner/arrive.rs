@@ -175,10 +175,12 @@ impl Owner {
         }
     }
 
-    /// Whether it is for this function: put back for it, whatever its filter says by now, or taken by the filter.
+    /// Whether it is for this function: put back for it, whatever its filter says by now, or taken by the filter. The
+    /// marker of a letter that is gone is for nobody.
     fn is_wanted(&self, message: &Message, event: &openfaas_cloudevents::Event) -> bool {
         let filter = || self.settings.wiring.filter.as_ref();
         match dead_letter::redrive(message) {
+            _ if message.header(dead_letter::GONE).is_some() => false,
             Some(redrive) => redrive.is_for(&self.namespace, &self.function),
             None => filter().is_none_or(|filter| filter.accepts(|name| event.text(name))),
         }

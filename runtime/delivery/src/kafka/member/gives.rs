@@ -1,19 +1,16 @@
 //! What comes out of the partitions, as far as there is demand.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use bytes::Bytes;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _, Timestamp};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Member;
-use crate::broker::{Header, Message, Position, SourceEvent};
-use crate::kafka::producer::log;
+use crate::broker::{Message, SourceEvent};
+use crate::kafka::record::message;
 
 /// What one partition may give before the next has its turn.
 const TURN: usize = 64;
@@ -180,40 +177,6 @@ impl Member {
 
 impl From<BorrowedMessage<'_>> for Came {
     fn from(record: BorrowedMessage<'_>) -> Self {
-        let bytes = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
-        let millis = match record.timestamp() {
-            Timestamp::NotAvailable => None,
-            Timestamp::CreateTime(millis) | Timestamp::LogAppendTime(millis) => {
-                u64::try_from(millis).ok()
-            }
-        };
-        let topic = record.topic();
-        let message = Message {
-            topic: Arc::from(topic),
-            position: Position {
-                log: log(topic, record.partition()),
-                offset: record.offset().max(0) as u64,
-            },
-            time: millis.map(|millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis)),
-            key: bytes(record.key()),
-            headers: headers(&record),
-            body: bytes(record.payload()),
-        };
-        Self(record.partition(), message)
+        Self(record.partition(), message(&record))
     }
-}
-
-fn headers(record: &BorrowedMessage<'_>) -> Vec<Header> {
-    let Some(headers) = record.headers() else {
-        return Vec::new();
-    };
-    // rdkafka panics on a name that is not UTF-8, which no Kafka client can write but by mistake.
-    let header = |index| {
-        let header = catch_unwind(AssertUnwindSafe(|| headers.get(index))).ok()?;
-        Some(Header {
-            name: header.key.to_owned(),
-            value: header.value.map(Bytes::copy_from_slice),
-        })
-    };
-    (0..headers.count()).filter_map(header).collect()
 }

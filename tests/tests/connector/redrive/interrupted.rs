@@ -1,0 +1,129 @@
+//! Over NATS, with what may go wrong on the way.
+
+use openfaas_delivery::ids;
+use openfaas_tests::connector::command;
+use openfaas_tests::runner::until;
+
+use super::{Dead, names};
+use crate::support::Scene;
+
+/// Between the put-back and the end of the letter, here by a user who may not delete.
+#[tokio::test]
+async fn one_that_was_interrupted_between_its_steps_is_done_again_and_stored_once() {
+    let limited = r#"
+        authorization: { users: [
+            { user: root, password: pass }
+            { user: limited, password: pass, permissions: { publish: {
+                allow: [">"], deny: ["$JS.API.STREAM.MSG.DELETE.>"] } } }
+        ] }"#;
+    let scene = Scene::guarded(limited, ("root", "pass"), &["orders"]).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    scene.bury(Dead::default()).await;
+    let user = |name| [("nats_user", name), ("nats_password", "pass")];
+    let put_back = ["put-back", "--all"];
+    let half = scene.redrive_as(&user("limited"), &put_back).await;
+    assert_eq!(half.code, Some(1), "{half:?}");
+    assert!(half.stderr.contains("cannot be deleted"), "{half:?}");
+    assert_eq!(
+        (scene.letters().await, scene.orders().await),
+        (vec!["one".into()], vec!["one".into()])
+    );
+    let whole = scene.redrive_as(&user("root"), &put_back).await;
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    assert!(scene.letters().await.is_empty());
+    assert_eq!(scene.orders().await, ["one"], "the stream knows its id");
+}
+
+#[tokio::test]
+async fn one_that_is_killed_again_and_again_loses_and_doubles_nothing() {
+    let scene = Scene::new(&["orders"]).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    let bodies: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    for body in &bodies {
+        let dead = Dead {
+            body,
+            ..Dead::default()
+        };
+        scene.bury(dead).await;
+    }
+    let address = scene.server.address();
+    let environment = [
+        ("broker_host", address.as_str()),
+        ("gateway_url", scene.gateway.url.as_str()),
+    ];
+    let arguments = ["redrive", "--broker", "nats", "put-back", "--all"];
+    let mut kills = 0;
+    for round in 1.. {
+        let mut child = command(&arguments, &environment).spawn().unwrap();
+        let gone = scene.orders().await.len() + 10 * round;
+        let further = async || {
+            let ended = scene.orders().await.len() >= gone.min(bodies.len());
+            ended.then_some(())
+        };
+        until("more of them are back", further).await;
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "{status}");
+            break;
+        }
+        child.kill().await.unwrap();
+        kills += 1;
+        if scene.letters().await.is_empty() {
+            break;
+        }
+    }
+    assert!(kills >= 2, "it was killed {kills} times");
+    assert!(scene.letters().await.is_empty());
+    assert_eq!(scene.orders().await, bodies);
+}
+
+#[tokio::test]
+async fn a_stream_that_lets_nobody_delete_is_refused_before_anything_goes_back() {
+    let scene = Scene::new(&["orders"]).await;
+    scene.gateway.deploy(
+        "order",
+        &[("topic", "orders"), ("events.dead-letter-topic", "graves")],
+    );
+    let config = async_nats::jetstream::stream::Config {
+        deny_delete: true,
+        ..Default::default()
+    };
+    scene.look.stream_with("graves", config).await;
+    let mut letter = Dead::default().letter();
+    letter.topic = "graves".into();
+    let mut headers = async_nats::HeaderMap::new();
+    for header in &letter.headers {
+        headers.append(header.name.as_str(), header.text().unwrap());
+    }
+    let publish = scene
+        .look
+        .jetstream
+        .publish_with_headers("graves", headers, "one".into());
+    publish.await.unwrap().await.unwrap();
+    assert_eq!(
+        names(&scene.redrive(&["list", "--json"]).await),
+        ["graves@1"]
+    );
+    let refused = scene.redrive(&["put-back", "graves@1"]).await;
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("lets nobody delete"), "{refused:?}");
+    assert!(scene.orders().await.is_empty());
+}
+
+/// An id made from the letter's own place: one that came back is another letter.
+#[tokio::test]
+async fn the_id_of_a_put_back_is_made_from_its_letter() {
+    let scene = Scene::new(&["orders"]).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    for _ in 0..2 {
+        scene.bury(Dead::default()).await;
+        assert_eq!(scene.redrive(&["put-back", "--all"]).await.code, Some(0));
+    }
+    let orders = scene.look.messages("orders").await;
+    let ids: Vec<_> = orders
+        .iter()
+        .map(|m| m.header("Nats-Msg-Id").unwrap())
+        .collect();
+    assert_eq!(ids.len(), 2);
+    assert_ne!(ids[0], ids[1]);
+    assert_eq!(ids[0].len(), ids::put_back("", 0, None).len());
+}
