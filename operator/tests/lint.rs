@@ -19,8 +19,12 @@ fn lint(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 /// A folder with a stack, and what is rendered from it in `keda`.
 fn rendered(annotations: &str, options: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
+    let mut environment = String::new();
+    if annotations.contains("events.door") {
+        environment = format!("events_topic: orders{annotations}").replace("events.", "events_");
+    }
     let stack = format!(
-        "provider: {{name: openfaas}}\nfunctions:\n  order: {{lang: a, handler: ., image: a, annotations: {{topic: orders{annotations}}}}}\n"
+        "provider: {{name: openfaas}}\nfunctions:\n  order: {{lang: a, handler: ., image: a, annotations: {{topic: orders{annotations}}}, environment: {{{environment}}}}}\n"
     );
     std::fs::write(folder.path().join("stack.yml"), stack).unwrap();
     let status = Command::new(env!("CARGO_BIN_EXE_openfaas-operator"))

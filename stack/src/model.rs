@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use openfaas_delivery::wiring::{KNOWN, Wiring, WiringError, environment_name};
+use openfaas_delivery::wiring::{Wiring, WiringError};
 
 use crate::error::StackError;
 use crate::problem::{Problem, Report};
@@ -122,9 +122,6 @@ pub struct Entry {
     pub value: Spanned<String>,
 }
 
-/// The annotation whose variable opens a door.
-const BROKER: &str = "events.broker";
-
 /// The namespace OpenFaaS deploys into where a function names none.
 const DEFAULT_NAMESPACE: &str = "openfaas-fn";
 
@@ -226,21 +223,20 @@ impl Function {
         )
     }
 
-    /// How it consumes by a door of its own, where it does: by its annotation `events.door`, or because `events_broker`
-    /// stands in its `environment`, which opens the door whatever the annotations say.
+    /// How it consumes by a door of its own, where it does: as its environment says, which is all that the process reads, or
+    /// as its annotations say where only `events.door` is set, which the local runner hands on.
     ///
     /// # Errors
-    /// Everything that is wrong with its annotations and the variables that stand for them.
+    /// Everything that is wrong with its annotations or the variables that stand for them.
     pub fn door(&self) -> Result<Option<Wiring>, Vec<WiringError>> {
-        let mut annotations = self.annotations.to_map();
-        let opened = self.environment.value(&environment_name(BROKER)).is_some();
-        for known in KNOWN {
-            if let Some(value) = self.environment.value(&environment_name(known.name)) {
-                annotations.insert(known.name.to_owned(), value.to_owned());
-            }
+        let variable = |name: &str| self.environment.value(name).map(str::to_owned);
+        let opened = Wiring::from_lookup(&self.name.value, self.namespace(), variable)?;
+        let opened = opened.filter(|door| door.broker.is_some());
+        if opened.is_some() {
+            return Ok(opened);
         }
-        let wiring = Wiring::from_annotations(&self.name.value, self.namespace(), &annotations)?;
-        Ok(wiring.filter(|wiring| wiring.broker.is_some() && (wiring.door || opened)))
+        let wiring = self.wiring()?;
+        Ok(wiring.filter(|wiring| wiring.door))
     }
 
     /// Its namespace, or OpenFaaS's default one.

@@ -222,3 +222,43 @@ fn what_is_named_has_to_be_there() {
         ]
     );
 }
+
+#[test]
+fn a_door_that_nothing_opens_gets_no_events() {
+    let closed = "    annotations:\n      topic: orders\n      events.broker: nats\n      events.door: \"true\"\n";
+    assert_eq!(
+        check(&function("order", closed)),
+        [
+            "10:7 warning: `events.door` keeps connectors away, and nothing on a cluster tells `order` to take its events itself | \
+             under `environment` write `events_broker: nats` and `events_topic: orders`; openfaas-local sets them itself"
+        ]
+    );
+    let opened = "    environment:\n      events_broker: nats\n      events_topic: orders\n";
+    assert_eq!(
+        check(&function("order", &format!("{opened}{closed}"))),
+        [""; 0]
+    );
+    assert_eq!(check(&function("order", opened)), [""; 0]);
+}
+
+#[test]
+fn what_a_door_is_told_by_annotation_alone_it_does_not_know() {
+    let opened = "    environment:\n      events_broker: nats\n      events_topic: orders\n    annotations:\n      topic: orders\n      events.broker: nats\n";
+    assert_eq!(
+        check(&function("order", opened)),
+        [
+            "11:7 warning: a connector delivers to `order` too, which takes its events from the broker itself | \
+             add the annotations `events.door: \"true\"` and `events.broker`, as in its environment"
+        ]
+    );
+    assert_eq!(
+        check(&function(
+            "order",
+            &format!("{opened}      events.door: \"true\"\n      events.order: none\n")
+        )),
+        [
+            "14:21 warning: a door reads `events_order`, and here only the annotation is `none` | \
+             under `environment` write `events_order: none`"
+        ]
+    );
+}

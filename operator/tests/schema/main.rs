@@ -18,7 +18,7 @@ functions:
   elsewhere: {lang: a, handler: ./b, image: b, annotations: {topic: orders, events.broker: kafka}}
   ordered: {lang: a, handler: ./c, image: c, annotations: {topic: 'eu.* us.*', events.broker: nats, events.door: 'true'}}
   side-by-side: {lang: a, handler: ./d, image: d, annotations: {topic: orders, events.broker: nats, events.door: 'true', events.order: none}}
-  opened: {lang: a, handler: ./e, image: e, environment: {events_broker: kafka}, annotations: {topic: orders payments}}
+  opened: {lang: a, handler: ./e, image: e, environment: {events_broker: kafka, events_topic: orders payments}}
 ";
 
 #[derive(clap::Parser)]

@@ -3,6 +3,7 @@
 //! A rule is a function from a stack to problems. It speaks of what the stack says alone; only `files` looks at the disk.
 
 mod annotations;
+mod doors;
 mod files;
 mod labels;
 mod same;
@@ -20,6 +21,7 @@ pub fn check(stack: &Stack) -> Vec<Problem> {
     let graph = Graph::of(stack);
     let mut problems = stack.warnings.clone();
     problems.extend(annotations::check(stack));
+    problems.extend(doors::check(stack));
     problems.extend(labels::check(stack));
     problems.extend(topics::check(stack, &graph));
     problems.extend(same::check(stack));
