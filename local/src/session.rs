@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use openfaas_delivery::target::http::{GatewayError, HttpTarget};
+use openfaas_delivery::{
+    target::http::{GatewayError, HttpTarget},
+    wiring::Wiring,
+};
 use openfaas_stack::{Problem, Report, Stack, StackError, build::Profile};
 use openfaas_telemetry::{Config, ConfigError, Telemetry};
 use tempfile::TempDir;
@@ -336,13 +339,15 @@ async fn clear(folder: TempDir, guard: Guard, console: &Console) {
     }
 }
 
-/// How a function is wired, as the variables of its environment.
+/// How a function is wired, as the variables of its environment. None names a broker: the runner delivers.
 fn environment(spec: &Spec) -> Vec<(String, String)> {
-    stack::wiring(spec)
-        .ok()
-        .flatten()
-        .map(|wiring| wiring.to_environment())
-        .unwrap_or_default()
+    let wiring = stack::wiring(spec).ok().flatten();
+    let delivered = wiring.map(|wiring| Wiring {
+        broker: None,
+        door: false,
+        ..wiring
+    });
+    delivered.map_or_else(Vec::new, |wiring| wiring.to_environment())
 }
 
 fn check(stack: &Stack, known: &Known, given: &[(String, PathBuf)]) -> Result<(), StartError> {
