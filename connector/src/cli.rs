@@ -21,7 +21,9 @@ use openfaas_delivery::wiring::Broker;
 use openfaas_telemetry::{Telemetry, logs};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Config, Connector, server};
+#[cfg(feature = "kafka")]
+use crate::moving;
+use crate::{Check, Config, Connector, server};
 #[cfg(any(feature = "kafka", feature = "nats"))]
 use crate::{prune, redrive};
 
@@ -40,16 +42,33 @@ struct Arguments {
 enum Command {
     /// From NATS JetStream
     #[cfg(feature = "nats")]
-    Nats,
+    Nats(Look),
     /// From Kafka
     #[cfg(feature = "kafka")]
-    Kafka,
+    Kafka {
+        #[command(flatten)]
+        look: Look,
+        /// Let the groups of all functions begin where this group has got to, and deliver nothing
+        #[arg(long, value_name = "GROUP", conflicts_with_all = ["check", "create"])]
+        copy_offsets: Option<String>,
+    },
     /// List, show, put back or purge dead letters
     #[cfg(any(feature = "kafka", feature = "nats"))]
     Redrive(redrive::Options),
     /// Delete what functions that are gone left at the broker
     #[cfg(any(feature = "kafka", feature = "nats"))]
     Prune(prune::Options),
+}
+
+/// To look before anything is delivered.
+#[derive(Debug, clap::Args)]
+struct Look {
+    /// Say whether gateway, broker, permissions and every topic are as they have to be, and deliver nothing
+    #[arg(long)]
+    check: bool,
+    /// The same, and make the streams or topics that are missing
+    #[arg(long)]
+    create: bool,
 }
 
 /// A broker, as an option names it.
@@ -72,9 +91,9 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done: Done = match arguments.command {
         #[cfg(feature = "nats")]
-        Command::Nats => on_runtime(from_nats()),
+        Command::Nats(look) => on_runtime(from_nats(look)),
         #[cfg(feature = "kafka")]
-        Command::Kafka => on_runtime(from_kafka()),
+        Command::Kafka { look, copy_offsets } => on_runtime(from_kafka(look, copy_offsets)),
         #[cfg(any(feature = "kafka", feature = "nats"))]
         Command::Redrive(options) => on_runtime(redrive::redrive(options)),
         #[cfg(any(feature = "kafka", feature = "nats"))]
@@ -94,9 +113,14 @@ fn on_runtime(command: impl Future<Output = Done>) -> Done {
 }
 
 #[cfg(feature = "nats")]
-async fn from_nats() -> Done {
+async fn from_nats(look: Look) -> Done {
     let config = Config::from_lookup(Broker::Nats, environment)?;
     let settings = nats::Config::from_lookup(environment)?;
+    if look.is_all() {
+        return look
+            .at(&config, Broker::Nats, Nats::connect(&settings).await?)
+            .await;
+    }
     deliver(config, Broker::Nats, async move {
         tracing::info!("NATS at {}", settings.servers.join(", "));
         Nats::connect(&settings).await
@@ -105,14 +129,36 @@ async fn from_nats() -> Done {
 }
 
 #[cfg(feature = "kafka")]
-async fn from_kafka() -> Done {
+async fn from_kafka(look: Look, copy_offsets: Option<String>) -> Done {
     let config = Config::from_lookup(Broker::Kafka, environment)?;
     let settings = kafka::Settings::from_lookup(environment)?;
+    if look.is_all() {
+        return look.at(&config, Broker::Kafka, Kafka::new(settings)).await;
+    }
+    if let Some(group) = copy_offsets {
+        return moving::copy_offsets(&config, &Kafka::new(settings), &group).await;
+    }
     deliver(config, Broker::Kafka, async move {
         tracing::info!("Kafka at {}", settings.hosts);
         Ok::<_, std::convert::Infallible>(Kafka::new(settings))
     })
     .await
+}
+
+impl Look {
+    fn is_all(&self) -> bool {
+        self.check || self.create
+    }
+
+    async fn at(self, config: &Config, kind: Broker, broker: impl broker::Inspect) -> Done {
+        for doubt in &config.doubts {
+            println!("note     {doubt}");
+        }
+        match Check::of(&broker, self.create).run(config, kind).await {
+            true => Ok(ExitCode::SUCCESS),
+            false => Ok(ExitCode::FAILURE),
+        }
+    }
 }
 
 pub(crate) fn environment(key: &str) -> Option<String> {

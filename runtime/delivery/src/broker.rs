@@ -5,6 +5,7 @@
 
 mod decoded;
 mod demand;
+mod inspect;
 
 use std::fmt;
 use std::future::Future;
@@ -16,6 +17,7 @@ use http::HeaderMap;
 use openfaas_cloudevents::Event;
 
 pub use self::demand::{Count, Demand};
+pub use self::inspect::Inspect;
 use crate::wiring::{Format, Start, Wiring};
 
 /// Where a message lies: an ordered log, and its place in it. A NATS stream and its sequence, a Kafka partition

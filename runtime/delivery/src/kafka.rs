@@ -7,8 +7,10 @@
 mod broker;
 mod check;
 mod context;
+mod copy;
 mod format;
 mod headers;
+mod inspect;
 mod leavings;
 mod letters;
 mod member;
@@ -23,6 +25,7 @@ mod source;
 mod start;
 
 pub use broker::Kafka;
+pub use copy::Copied;
 pub use letters::KafkaLetters;
 pub use security::{Mechanism, Sasl, Security, Tls};
 pub use settings::Settings;

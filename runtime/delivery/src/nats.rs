@@ -11,6 +11,7 @@ mod codec;
 mod config;
 mod connection;
 mod consumer;
+mod inspect;
 mod intake;
 mod lease;
 mod leavings;

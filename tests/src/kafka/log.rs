@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use openfaas_delivery::broker::{Header, Message, Position};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header as Native, Headers as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -81,6 +81,17 @@ impl Server {
             }),
             _ => None,
         }
+    }
+
+    /// Commits for a group that has no members.
+    pub fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        // Once it is known who looks after the group.
+        self.committed(group, topic, partition);
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset))
+            .expect("an offset");
+        let committed = self.asking(group).commit(&list, CommitMode::Sync);
+        committed.expect("an answer");
     }
 
     /// How many offsets of a topic a group has not committed.

@@ -6,7 +6,7 @@ use openfaas_tests::kafka::{Committed, Server};
 use openfaas_tests::runner::until;
 use rustix::process::Signal;
 
-use crate::support::{Plain, publish_to_kafka, until_metric};
+use crate::support::{Plain, publish_to_kafka, said, until_metric};
 
 /// A gateway beside the server that all tests share. Each has a function of its own name, and a topic of that name.
 struct Scene {
@@ -222,5 +222,40 @@ async fn a_topic_that_is_missing_is_said_with_the_command_that_makes_it() {
     assert!(
         reason.starts_with("missing on missing: topic `nowhere`"),
         "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn who_comes_from_openfaas_goes_on_where_its_group_has_got_to() {
+    let scene = Scene::new("moving").await;
+    scene.deploy(&[]);
+    for body in ["one", "two", "three"] {
+        scene.publish("moving", "ada", body);
+    }
+    let holds = |partition: &i32| scene.server.ends("moving", *partition).1 == 3;
+    let partition = [0, 1].into_iter().find(holds).unwrap();
+    scene.server.commit("faas-group-1", "moving", partition, 2);
+    let copy = async || {
+        let (hosts, url) = (scene.server.hosts(), scene.gateway.url.as_str());
+        let environment = [("broker_hosts", hosts.as_str()), ("gateway_url", url)];
+        said(&["kafka", "--copy-offsets", "faas-group-1"], &environment).await
+    };
+    let (code, output) = copy().await;
+    assert_eq!(code, Some(0), "{output}");
+    assert!(
+        output.starts_with("copied   openfaas.openfaas-fn.moving"),
+        "{output}"
+    );
+    let connector = scene.connector(&[]).await;
+    let calls = scene.gateway.until_called(1).await;
+    assert_eq!(calls[0].body, "three");
+    scene.until_settled(&scene.group()).await;
+    assert_eq!(scene.gateway.calls().len(), 1);
+    drop(connector);
+    let (code, output) = copy().await;
+    assert_eq!(code, Some(0), "{output}");
+    assert!(
+        output.contains("has committed in moving before"),
+        "{output}"
     );
 }

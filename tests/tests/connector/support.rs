@@ -142,3 +142,12 @@ pub(crate) async fn until_metric(connector: &Connector, name: &str, labels: &[&s
     };
     until(&format!("{name} {labels:?} is {value}"), shown).await;
 }
+
+/// Runs a command of the connector: its exit code, and all that it wrote.
+pub(crate) async fn said(
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (Option<i32>, String) {
+    let ended = openfaas_tests::connector::run(arguments, environment).await;
+    (ended.code, ended.stdout + &ended.stderr)
+}

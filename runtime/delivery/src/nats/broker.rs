@@ -28,7 +28,7 @@ use crate::wiring::Format;
 /// NATS JetStream, over one connection. A clone shares it.
 #[derive(Debug, Clone)]
 pub struct Nats {
-    connection: Connection,
+    pub(super) connection: Connection,
     instance: Arc<str>,
     times: Times,
     pauses: Arc<Pauses>,

@@ -140,12 +140,17 @@ pub(super) fn covers(pattern: &str, subject: &str) -> bool {
 
 /// The command that makes a stream for a subject.
 fn command(subject: &str) -> String {
-    let name = wiring::stream(subject);
-    let subject = match subject.starts_with("dead-letter.") {
+    let (name, subject) = proposed(subject);
+    format!("nats stream add {name} --subjects='{subject}' --defaults")
+}
+
+/// The stream that is proposed for a subject, and what it takes.
+pub(super) fn proposed(subject: &str) -> (String, &str) {
+    let takes = match subject.starts_with("dead-letter.") {
         true => "dead-letter.>",
         false => subject,
     };
-    format!("nats stream add {name} --subjects='{subject}' --defaults")
+    (wiring::stream(subject), takes)
 }
 
 #[cfg(test)]
