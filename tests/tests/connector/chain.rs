@@ -32,8 +32,8 @@ const ORDERS: [(&str, &str, &str, u64); 8] = [
     ("neighbour", "gus", "4000-7890", 500),
 ];
 
-/// Functions of others.
-const OTHERS: &str = "
+/// A function of of-watchdog.
+const SHOUT: &str = "
   shout:
     lang: dockerfile
     handler: ./shout
@@ -44,6 +44,10 @@ const OTHERS: &str = "
     annotations:
       topic: whispers
       events.reply-topic: shouts
+";
+
+/// One that says what it got.
+const ECHO: &str = "
   echo:
     lang: dockerfile
     handler: ./echo
@@ -236,24 +240,48 @@ impl Outside for kafka::Server {
     }
 }
 
-/// A function of the real of-watchdog, where there is one, and one that speaks nothing but HTTP.
 #[tokio::test(flavor = "multi_thread")]
-async fn functions_that_know_nothing_of_events_take_part() {
-    let name = "functions_that_know_nothing_of_events_take_part";
-    let Some(watchdog) = needed("of-watchdog", name) else {
+async fn a_function_that_speaks_nothing_but_http_takes_part() {
+    let echo = others(
+        ECHO,
+        &[("echo", env!("CARGO_BIN_EXE_local-fixture"))],
+        "shouts",
+        1,
+    )
+    .await;
+    assert_eq!(echo["body"], "hello");
+    assert_eq!(echo["headers"]["ce-type"], "openfaas.message");
+    assert_eq!(echo["headers"]["x-topic"], "shouts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_of_of_watchdog_takes_part() {
+    let Some(watchdog) = needed("of-watchdog", "a_function_of_of_watchdog_takes_part") else {
         return;
     };
     // The one port for metrics that of-watchdog knows.
     let free = async || TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8081)).ok();
     drop(until("port 8081 is free", free).await);
+    let programs = [
+        ("echo", env!("CARGO_BIN_EXE_local-fixture")),
+        ("shout", watchdog.to_str().unwrap()),
+    ];
+    let echo = others(&format!("{SHOUT}{ECHO}"), &programs, "whispers", 2).await;
+    assert_eq!(echo["body"], "HELLO");
+    assert_eq!(echo["headers"]["ce-type"], "openfaas.reply");
+}
+
+/// What `echo` says once `hello` was published to this topic; its reply is that many hops away.
+async fn others(stack: &str, programs: &[(&str, &str)], topic: &'static str, hops: u32) -> Value {
     let server = nats::Server::start();
     let look = server.look().await;
     for topic in ["whispers", "shouts", "echoes", "dead-letter.>"] {
         look.stream(topic).await;
     }
-    let shout = format!("shout={}", watchdog.display());
-    let echo = format!("echo={}", env!("CARGO_BIN_EXE_local-fixture"));
-    let runner = Runner::start(OTHERS, &["--binary", &shout, "--binary", &echo]);
+    let program = |(name, path): &(&str, &str)| ["--binary".to_owned(), format!("{name}={path}")];
+    let arguments: Vec<String> = programs.iter().flat_map(program).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let runner = Runner::start(stack, &arguments);
     let address = server.address();
     let _connector = Connector::start(
         "nats",
@@ -261,16 +289,13 @@ async fn functions_that_know_nothing_of_events_take_part() {
     )
     .await;
     let message = Plain {
-        topic: "whispers",
+        topic,
         body: "hello".to_owned(),
         ..Plain::default()
     };
     publish_to_nats(&look, message).await;
     let last = async || look.messages("echoes").await.pop();
     let last = until("an echo", last).await;
-    assert_eq!(last.header("ce-hopcount"), Some("2"));
-    let echo: Value = serde_json::from_slice(&last.body.unwrap()).unwrap();
-    assert_eq!(echo["body"], "HELLO");
-    assert_eq!(echo["headers"]["ce-type"], "openfaas.reply");
-    assert_eq!(echo["headers"]["x-topic"], "shouts");
+    assert_eq!(last.header("ce-hopcount"), Some(hops.to_string().as_str()));
+    serde_json::from_slice(&last.body.unwrap()).unwrap()
 }

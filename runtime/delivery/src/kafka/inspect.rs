@@ -1,7 +1,7 @@
 //! What `--check` asks of the brokers, and `--create` tells them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -77,7 +77,7 @@ impl Inspect for Kafka {
             Some(Err((_, code))) if code != Code::TopicAlreadyExists => {
                 Err(refused(code.to_string()))
             }
-            _ => Ok(()),
+            _ => self.seen(topic).await,
         }
     }
 }
@@ -92,6 +92,19 @@ pub(super) enum Asked {
 }
 
 impl Kafka {
+    /// Waits a moment until the brokers that are asked have heard of a new topic.
+    async fn seen(&self, topic: &str) -> Result<(), OpenError> {
+        let until = Instant::now() + TIMEOUT;
+        loop {
+            match self.find(topic).await {
+                Err(OpenError::NotReady(_)) if Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                found => return found,
+            }
+        }
+    }
+
     /// What a group has committed of a topic: an offset for each partition that it knows.
     pub(super) async fn committed(
         &self,
