@@ -3,7 +3,7 @@
 // Without a broker there is nothing to run: then this crate is its library alone.
 #![cfg_attr(
     not(any(feature = "kafka", feature = "nats")),
-    allow(dead_code, unused_imports)
+    allow(dead_code, unreachable_code, unused_imports, unused_variables)
 )]
 
 use std::process::ExitCode;
