@@ -35,10 +35,6 @@ impl Kafka {
         &self.settings
     }
 
-    pub(super) async fn exists(&self, topic: &Arc<str>, config: &str) -> Result<(), OpenError> {
-        check::exists(self.client()?, &self.settings, topic, config).await
-    }
-
     /// A client that answers questions.
     pub(super) fn client(&self) -> Result<Arc<Client>, OpenError> {
         let client = self.producers.client(&self.settings);
