@@ -18,4 +18,4 @@ pub use self::fate::{Fate, HOPS, Work};
 pub use self::judge::Counts;
 pub use self::kafka::OnKafka;
 pub use self::nats::OnNats;
-pub use self::play::{Plan, play};
+pub use self::play::{Plan, Way, play};

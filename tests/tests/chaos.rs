@@ -2,20 +2,26 @@
 
 use std::time::Duration;
 
-use openfaas_tests::chaos::{Broker, OnKafka, OnNats, Plan, play};
+use openfaas_tests::chaos::{Broker, OnKafka, OnNats, Plan, Way, play};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_nats_nothing_is_lost() {
-    nothing_is_lost::<OnNats>().await;
+    nothing_is_lost::<OnNats>(Way::Connectors).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_doors_nothing_is_lost() {
+    nothing_is_lost::<OnNats>(Way::Doors).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_kafka_nothing_is_lost() {
-    nothing_is_lost::<OnKafka>().await;
+    nothing_is_lost::<OnKafka>(Way::Connectors).await;
 }
 
-async fn nothing_is_lost<B: Broker>() {
+async fn nothing_is_lost<B: Broker>(way: Way) {
     let plan = Plan {
+        way,
         events: 5_000,
         keys: 100,
         kills: 5,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::prelude::*;
-use openfaas_tests::chaos::{Counts, OnKafka, OnNats, Plan, play};
+use openfaas_tests::chaos::{Counts, OnKafka, OnNats, Plan, Way, play};
 
 const USAGE: &str = "\
 Sends events through a chain of three functions while whatever can die is killed, and counts what became of each.
@@ -14,6 +14,7 @@ Exit code 1 when a promise was broken.
 Usage: cargo xtask chaos nats|kafka [OPTIONS]
 
 Options:
+  --doors       Functions take their events themselves, without connectors
   --events <N>  How many [default: 100000]
   --kills <N>   How often a function or a connector is killed [default: 20]
   --seed <N>    What lots are drawn from [default: another one each time]
@@ -58,6 +59,7 @@ async fn main() -> ExitCode {
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<(Over, Plan)>, lexopt::Error> {
     let mut over = None;
     let mut plan = Plan {
+        way: Way::Connectors,
         events: 100_000,
         keys: 1_000,
         kills: 20,
@@ -70,6 +72,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<(Over, Plan)>, lexopt::
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
+            Long("doors") => plan.way = Way::Doors,
             Long("events") => plan.events = arguments.value()?.parse()?,
             Long("kills") => plan.kills = arguments.value()?.parse()?,
             Long("seed") => plan.seed = arguments.value()?.parse()?,

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use openfaas_delivery::wiring::environment_name;
+
 use super::broker::Broker;
 use super::cast::Cast;
 use super::fate::{HOPS, Work, topic};
@@ -15,6 +17,8 @@ use crate::tools::built_program;
 /// What is to happen.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// How events come to their functions.
+    pub way: Way,
     /// So many events go through the chain.
     pub events: usize,
     /// Of so many keys.
@@ -33,6 +37,15 @@ pub struct Plan {
     pub patience: Duration,
 }
 
+/// How events come to their functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By two connectors, which call them through a gateway.
+    Connectors,
+    /// By doors of their own.
+    Doors,
+}
+
 /// What is killed.
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
@@ -47,7 +60,7 @@ enum Trouble {
 /// When it takes too long; the message says where it stands.
 pub async fn play<B: Broker>(plan: &Plan, folder: &Path) -> Counts {
     let broker = B::start().await;
-    let mut cast = cast(&broker, plan.seed, folder).await;
+    let mut cast = cast(&broker, plan, folder).await;
     let work = Work::all(plan.events, plan.keys, plan.killers, plan.seed);
     let begun = Instant::now();
     let published = Cell::new(false);
@@ -84,49 +97,55 @@ pub async fn play<B: Broker>(plan: &Plan, folder: &Path) -> Counts {
     Counts::of(&broker, &work).await
 }
 
-/// Three functions, and two connectors in front of a gateway.
-async fn cast(broker: &impl Broker, seed: u64, folder: &Path) -> Cast {
-    let mut cast = Cast::new(folder, seed);
+/// Three functions, and who brings them their events.
+async fn cast<B: Broker>(broker: &B, plan: &Plan, folder: &Path) -> Cast {
+    let mut cast = Cast::new(folder, plan.seed);
     let ports = free_ports();
     let function = built_program("openfaas-tests", "chaos-function");
-    for (hop, name) in HOPS.iter().enumerate() {
-        let environment = [
+    for (hop, name) in HOPS.into_iter().enumerate() {
+        let mut environment = owned([
             ("chaos_hop", hop.to_string()),
             ("port", ports[hop].to_string()),
             ("metrics_port", "0".to_owned()),
-        ];
-        let environment = environment.map(|(name, value)| (name.to_owned(), value));
-        cast.add(name, &function, &[], environment.to_vec());
-    }
-    let url = gateway::start(ports, annotations).await;
-    let connector = built_program("openfaas-connector", "openfaas-connector");
-    for name in ["connector-1", "connector-2"] {
-        let mut environment = broker.environment();
-        environment.extend([
-            ("gateway_url".to_owned(), url.clone()),
-            ("metrics_port".to_owned(), "0".to_owned()),
-            ("rebuild_interval".to_owned(), "1s".to_owned()),
+            ("OPENFAAS_NAME", name.to_owned()),
         ]);
-        cast.add(name, &connector, &[broker_name(broker)], environment);
+        if plan.way == Way::Doors {
+            environment.extend(broker.environment());
+            environment.extend(owned([("events_broker", B::NAME.to_owned())]));
+            let wired = annotations(hop).into_iter();
+            environment.extend(wired.map(|(name, value)| (environment_name(&name), value)));
+        }
+        cast.add(name, &function, &[], environment);
+    }
+    if plan.way == Way::Connectors {
+        let connector = built_program("openfaas-connector", "openfaas-connector");
+        let url = gateway::start(ports, annotations).await;
+        let mut environment = broker.environment();
+        environment.extend(owned([
+            ("gateway_url", url),
+            ("metrics_port", "0".to_owned()),
+            ("rebuild_interval", "1s".to_owned()),
+        ]));
+        for name in ["connector-1", "connector-2"] {
+            cast.add(name, &connector, &[B::NAME], environment.clone());
+        }
     }
     cast
 }
 
-fn broker_name<B: Broker>(_: &B) -> &'static str {
-    B::NAME
-}
-
 /// How a function of the chain is delivered to.
 fn annotations(hop: usize) -> Vec<(String, String)> {
-    [
+    owned([
         ("topic", topic(hop)),
         ("events.reply-topic", topic(hop + 1)),
         ("com.openfaas.retry.attempts", "6".to_owned()),
         ("com.openfaas.retry.min_wait", "100ms".to_owned()),
         ("com.openfaas.retry.max_wait", "2s".to_owned()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .to_vec()
+    ])
+}
+
+fn owned<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)> {
+    pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
 /// Whether nothing is left to do: asked from the first function on, because each feeds the next.
