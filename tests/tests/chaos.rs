@@ -31,8 +31,9 @@ async fn nothing_is_lost<B: Broker>(way: Way) {
         seed: 17,
         patience: Duration::from_secs(300),
     };
+    let function = env!("CARGO_BIN_EXE_chaos-function");
     let folder = tempfile::tempdir().unwrap();
-    let counts = play::<B>(&plan, folder.path()).await;
+    let counts = play::<B>(&plan, function.as_ref(), folder.path()).await;
     assert!(counts.kept(), "\n{counts}");
     assert_eq!(counts.passed + counts.dead, plan.events, "\n{counts}");
     assert!(counts.dead > 0, "\n{counts}");

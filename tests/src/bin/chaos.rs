@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 use openfaas_tests::chaos::{Counts, OnKafka, OnNats, Plan, Way, play};
+use openfaas_tests::tools::built_program;
 
 const USAGE: &str = "\
 Sends events through a chain of three functions while whatever can die is killed, and counts what became of each.
@@ -86,9 +87,10 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<(Over, Plan)>, lexopt::
 
 impl Over {
     async fn play(self, plan: &Plan, folder: &Path) -> Counts {
+        let function = built_program("openfaas-tests", "chaos-function");
         match self {
-            Self::Nats => play::<OnNats>(plan, folder).await,
-            Self::Kafka => play::<OnKafka>(plan, folder).await,
+            Self::Nats => play::<OnNats>(plan, &function, folder).await,
+            Self::Kafka => play::<OnKafka>(plan, &function, folder).await,
         }
     }
 }

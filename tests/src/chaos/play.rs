@@ -54,13 +54,14 @@ enum Trouble {
     Broker,
 }
 
-/// Plays a run, telling what it does on standard error. What processes say stays in `folder`.
+/// Plays a run, telling what it does on standard error. `function` is the program `chaos-function`; what processes say stays
+/// in `folder`.
 ///
 /// # Panics
 /// When it takes too long; the message says where it stands.
-pub async fn play<B: Broker>(plan: &Plan, folder: &Path) -> Counts {
+pub async fn play<B: Broker>(plan: &Plan, function: &Path, folder: &Path) -> Counts {
     let broker = B::start().await;
-    let mut cast = cast(&broker, plan, folder).await;
+    let mut cast = cast(&broker, plan, function, folder).await;
     let work = Work::all(plan.events, plan.keys, plan.killers, plan.seed);
     let begun = Instant::now();
     let published = Cell::new(false);
@@ -98,10 +99,9 @@ pub async fn play<B: Broker>(plan: &Plan, folder: &Path) -> Counts {
 }
 
 /// Three functions, and who brings them their events.
-async fn cast<B: Broker>(broker: &B, plan: &Plan, folder: &Path) -> Cast {
+async fn cast<B: Broker>(broker: &B, plan: &Plan, function: &Path, folder: &Path) -> Cast {
     let mut cast = Cast::new(folder, plan.seed);
     let ports = free_ports();
-    let function = built_program("openfaas-tests", "chaos-function");
     for (hop, name) in HOPS.into_iter().enumerate() {
         let mut environment = owned([
             ("chaos_hop", hop.to_string()),
@@ -115,7 +115,7 @@ async fn cast<B: Broker>(broker: &B, plan: &Plan, folder: &Path) -> Cast {
             let wired = annotations(hop).into_iter();
             environment.extend(wired.map(|(name, value)| (environment_name(&name), value)));
         }
-        cast.add(name, &function, &[], environment);
+        cast.add(name, function, &[], environment);
     }
     if plan.way == Way::Connectors {
         let connector = built_program("openfaas-connector", "openfaas-connector");
