@@ -3,12 +3,23 @@
 use openfaas_tests::guide::Reader;
 use openfaas_tests::handler::{compiling, copy_tree_of_git};
 use openfaas_tests::runner::{free_port, program};
-use openfaas_tests::tools::{needed, repository};
+use openfaas_tests::tools::{built, needed, repository};
 
 #[test]
 fn the_guide_to_testing_shows_tests_that_there_are() {
     let folder = tempfile::tempdir().unwrap();
     Reader::new(folder.path()).follow("docs/testing.md");
+}
+
+#[test]
+fn whoever_wants_keda_gets_its_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let operator = built("openfaas-operator");
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", operator.parent().unwrap().display());
+    Reader::new(folder.path())
+        .with("PATH", path)
+        .follow("docs/keda.md");
 }
 
 /// With other ports than those of the guide, and with what was compiled before for other copies of the templates.

@@ -9,15 +9,16 @@ use openfaas_tests::runner::{free_port, program};
 use openfaas_tests::tools::{needed, repository};
 
 /// The documents that a test follows from beginning to end.
-const FOLLOWED: [&str; 4] = [
+const FOLLOWED: [&str; 5] = [
     "README.md",
     "docs/events.md",
     "docs/getting-started.md",
+    "docs/keda.md",
     "docs/testing.md",
 ];
 
 /// Commands that a document shows and no test types, and why.
-const SHOWN: [(&str, &str); 10] = [
+const SHOWN: [(&str, &str); 12] = [
     ("cargo xtask ", "it runs this very test"),
     (
         "cargo run -- try",
@@ -35,6 +36,11 @@ const SHOWN: [(&str, &str); 10] = [
         "cargo run -p openfaas-delivery --example simulate",
         "a test plays the same histories",
     ),
+    (
+        "cargo install --path operator",
+        "the guide's test has it on PATH without it",
+    ),
+    ("kubectl ", "it needs a cluster of the reader's own"),
     ("faas-cli up", "it needs a registry and a cluster"),
     ("nats ", "it needs a server of the reader's own"),
     (

@@ -11,6 +11,7 @@
 
 mod bench;
 mod chaos;
+mod cluster;
 mod collector;
 mod kafka;
 mod keda;
@@ -35,6 +36,7 @@ Usage: cargo xtask <COMMAND>
 Commands:
   setup         Install what tests and benches need and this machine lacks
   test          Run every check and every test, with a summary at the end
+    --cluster   Only those that need a Kubernetes cluster and KEDA, which are built first
   lock          Bring the functions' Cargo.lock up to the root's, after dependencies changed
   bench <NAME>  Measure beside peers: http, start, memory, instructions, codec, delivery
   chaos <NAME>  Kill whatever can die while events travel over nats or kafka, and count
@@ -48,6 +50,8 @@ enum Chore {
     Help,
     Setup,
     Test,
+    /// The tests that need a cluster.
+    TestCluster,
     Lock,
     /// The bench's name and whatever follows it.
     Bench(Vec<OsString>),
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         }
         Chore::Setup => setup::main(),
         Chore::Test => test::main(),
+        Chore::TestCluster => test::with_a_cluster(),
         Chore::Lock => lock::main(),
         Chore::Bench(arguments) => bench::main(arguments),
         Chore::Chaos(arguments) => chaos::main(arguments),
@@ -89,8 +94,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Chore, lexopt::Error> {
         },
         Some(other) => return Err(other.unexpected()),
     };
-    match arguments.next()? {
-        None => Ok(chore),
-        Some(other) => Err(other.unexpected()),
+    match (arguments.next()?, &chore) {
+        (None, _) => Ok(chore),
+        (Some(Long("cluster")), Chore::Test) => Ok(Chore::TestCluster),
+        (Some(other), _) => Err(other.unexpected()),
     }
 }

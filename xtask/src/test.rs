@@ -8,7 +8,7 @@ use openfaas_stack::build::Package;
 
 use crate::step::{self, Steps};
 use crate::totals::Totals;
-use crate::{project, setup, tools};
+use crate::{cluster, project, setup, tools};
 
 /// Programs of others: the tests that drive them run where they are on PATH.
 const PEERS: [(&str, &str); 4] = [
@@ -45,6 +45,23 @@ pub(crate) fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Runs the tests that need a cluster, and prints the summary.
+pub(crate) fn with_a_cluster() -> ExitCode {
+    let mut steps = Steps::default();
+    steps.run("setup", |_| set_up());
+    steps.run("cluster", |_| cluster::install());
+    if steps.all_passed() {
+        steps.run("tests with a cluster", |totals| {
+            step::count(&mut cluster::test(), totals)
+        });
+    }
+    steps.print_summary(&[]);
+    match steps.all_passed() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
