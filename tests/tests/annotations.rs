@@ -64,8 +64,10 @@ fn the_examples_are_read() {
     assert_eq!(wiring.replies.route("payment.declined"), Some("declined"));
     assert_eq!(wiring.retry.attempts, 5);
 
-    let filters = [blocks(&guide, "yaml filter"), blocks(&guide, "json filter")].concat();
-    assert_eq!(filters.len(), 2);
+    let filters = ["yaml filter", "sql filter", "json filter"]
+        .map(|kind| blocks(&guide, kind))
+        .concat();
+    assert_eq!(filters.len(), 3);
     for filter in filters {
         Filter::parse(filter).unwrap();
     }

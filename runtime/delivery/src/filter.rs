@@ -1,10 +1,13 @@
-//! Which events a function wants: the required dialects of the CloudEvents Subscriptions API, section 3.2.4.1.
+//! Which events a function wants: the dialects of the CloudEvents Subscriptions API, section 3.2.4.1, CESQL among them.
 
-use std::borrow::Cow;
+pub mod cesql;
+
 use std::fmt;
 
-use openfaas_cloudevents::Event;
+use openfaas_cloudevents::{AttributeValue, Event};
 use serde_json::{Map, Value};
+
+use self::cesql::{Cesql, Type};
 
 /// A filter as it was written, and what it means.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,14 +31,19 @@ pub enum Expression {
     Any(Vec<Expression>),
     /// The expression is false.
     Not(Box<Expression>),
+    /// It is true, and nothing goes wrong.
+    Sql(Cesql),
 }
 
 /// How deep expressions may stand in one another.
 const DEEPEST: usize = 32;
 
 impl Filter {
-    /// Reads `type=order.placed` (several joined by comma must all hold), or a JSON filter: one expression as an object, or
-    /// an array of expressions that must all be true.
+    /// Reads `type=order.placed` (several joined by comma must all hold), or a CESQL expression, or a JSON filter: one
+    /// expression as an object, or an array of expressions that must all be true.
+    ///
+    /// The short form knows no quotes, no parentheses, no `<`, `>` and `!`, and no white space but around `=` and comma: what
+    /// has any of these is CESQL.
     ///
     /// # Errors
     /// What is wrong, and what to write.
@@ -50,7 +58,8 @@ impl Filter {
                     one => expression(one, 0)?,
                 }
             }
-            _ => short(trimmed)?,
+            _ if is_short(trimmed) => short(trimmed)?,
+            _ => sql(trimmed)?,
         };
         Ok(Self {
             text: trimmed.to_owned(),
@@ -65,12 +74,7 @@ impl Filter {
 
     /// Whether an event is wanted.
     pub fn matches<T>(&self, event: &Event<T>) -> bool {
-        self.accepts(|name| event.text(name))
-    }
-
-    /// Whether an event with these attributes, each in its canonical string form, is wanted.
-    pub fn accepts<'a>(&self, attribute: impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
-        self.expression.holds(&attribute)
+        self.expression.holds(event)
     }
 }
 
@@ -81,19 +85,49 @@ impl fmt::Display for Filter {
 }
 
 impl Expression {
-    fn holds<'a>(&self, attribute: &impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
+    fn holds<T>(&self, event: &Event<T>) -> bool {
         let every = |list: &[(String, String)], compare: fn(&str, &str) -> bool| {
-            list.iter()
-                .all(|(name, wanted)| attribute(name).is_some_and(|value| compare(&value, wanted)))
+            list.iter().all(|(name, wanted)| {
+                let value = event.text(name);
+                value.is_some_and(|value| compare(&value, wanted))
+            })
         };
         match self {
             Self::Exact(list) => every(list, |value, wanted| value == wanted),
             Self::Prefix(list) => every(list, |value, wanted| value.starts_with(wanted)),
             Self::Suffix(list) => every(list, |value, wanted| value.ends_with(wanted)),
-            Self::All(list) => list.iter().all(|one| one.holds(attribute)),
-            Self::Any(list) => list.iter().any(|one| one.holds(attribute)),
-            Self::Not(one) => !one.holds(attribute),
+            Self::All(list) => list.iter().all(|one| one.holds(event)),
+            Self::Any(list) => list.iter().any(|one| one.holds(event)),
+            Self::Not(one) => !one.holds(event),
+            Self::Sql(query) => query.passes(&|name| event.attribute(name).map(typed)),
         }
+    }
+}
+
+/// An attribute as CESQL sees it: what is neither a boolean nor an integer is text.
+fn typed(value: &AttributeValue) -> cesql::Value<'_> {
+    match value {
+        AttributeValue::Boolean(value) => cesql::Value::Boolean(*value),
+        AttributeValue::Integer(value) => cesql::Value::Integer(*value),
+        other => cesql::Value::String(other.text()),
+    }
+}
+
+/// Whether a text has nothing that the short form does not know.
+fn is_short(text: &str) -> bool {
+    let of_sql =
+        |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '(' | ')' | '<' | '>' | '!');
+    text.split([',', '='])
+        .all(|part| !part.trim().contains(of_sql))
+}
+
+fn sql(text: &str) -> Result<Expression, String> {
+    let query = Cesql::parse(text).map_err(|error| format!("as CESQL, {error}"))?;
+    match query.of_type() {
+        None | Some(Type::Boolean) => Ok(Expression::Sql(query)),
+        Some(other) => Err(format!(
+            "as CESQL, column 1: this is {other}, and a filter is true or false; compare it with something"
+        )),
     }
 }
 
@@ -102,7 +136,7 @@ fn short(text: &str) -> Result<Expression, String> {
     for pair in text.split(',').map(str::trim) {
         let Some((name, value)) = pair.split_once('=') else {
             return Err(format!(
-                "`{pair}` compares nothing; write `attribute=value`, or a filter as JSON"
+                "`{pair}` compares nothing; write `attribute=value`, CESQL, or a filter as JSON"
             ));
         };
         pairs.push(compared(name.trim(), value.trim())?);
@@ -141,8 +175,10 @@ fn expression(json: &Value, depth: usize) -> Result<Expression, String> {
         ("not", inside) => expression(inside, depth + 1)
             .map(Box::new)
             .map(Expression::Not),
+        ("sql" | "cesql", Value::String(text)) => sql(text),
+        ("sql" | "cesql", _) => Err(format!("`{dialect}` takes an expression as a string")),
         (other, _) => Err(format!(
-            "there is no dialect `{other}`; use exact, prefix, suffix, all, any or not"
+            "there is no dialect `{other}`; use exact, prefix, suffix, all, any, not or sql"
         )),
     }
 }

@@ -42,6 +42,32 @@ fn a_value_of_the_short_form_may_hold_an_equals_sign() {
 }
 
 #[test]
+fn what_the_short_form_does_not_know_is_cesql() {
+    for (filter, expected) in [
+        ("type = 'com.github.push'", true),
+        ("type=\"com.github.push\"", true),
+        ("type LIKE 'com.%' AND amount > 10", true),
+        ("amount>12", false),
+        ("amount <> 13", true),
+        ("EXISTS subject", true),
+        ("NOT (EXISTS region)", true),
+        ("region = 'eu' OR urgent", false),
+        ("urgent", false),
+        (r#"{"sql":"urgent"}"#, true),
+        (r#"{"cesql":"urgent AND amount IN (11, 12)"}"#, true),
+        (r#"{"not":{"sql":"region = 'eu'"}}"#, true),
+        (
+            r#"[{"prefix":{"type":"com."}},{"sql":"LENGTH(id) = 1"}]"#,
+            true,
+        ),
+        ("subject = pull/123, urgent = true", true),
+    ] {
+        let found = Filter::parse(filter).is_ok_and(|filter| filter.matches(&event()));
+        assert_eq!(found, expected, "{filter}");
+    }
+}
+
+#[test]
 fn each_dialect_means_what_the_specification_says() {
     for (filter, expected) in [
         (
@@ -101,11 +127,11 @@ fn what_cannot_be_is_refused_with_a_remedy() {
     for (filter, message) in [
         (
             "order.placed",
-            "`order.placed` compares nothing; write `attribute=value`, or a filter as JSON",
+            "`order.placed` compares nothing; write `attribute=value`, CESQL, or a filter as JSON",
         ),
         (
             "type=a,",
-            "`` compares nothing; write `attribute=value`, or a filter as JSON",
+            "`` compares nothing; write `attribute=value`, CESQL, or a filter as JSON",
         ),
         ("type=", "`type` is compared with nothing; write a value"),
         (
@@ -133,8 +159,24 @@ fn what_cannot_be_is_refused_with_a_remedy() {
             "an expression has one dialect, this one has 2; join several by all or any",
         ),
         (
-            r#"{"sql":"type = 'a'"}"#,
-            "there is no dialect `sql`; use exact, prefix, suffix, all, any or not",
+            r#"{"xpath":"type"}"#,
+            "there is no dialect `xpath`; use exact, prefix, suffix, all, any, not or sql",
+        ),
+        (
+            r#"{"sql":{"type":"a"}}"#,
+            "`sql` takes an expression as a string",
+        ),
+        (
+            r#"{"all":[{"sql":"type = "}]}"#,
+            "as CESQL, column 8: an attribute, a value or a function is missing here, where nothing stands",
+        ),
+        (
+            "type = 'a' AND",
+            "as CESQL, column 15: an attribute, a value or a function is missing here, where nothing stands",
+        ),
+        (
+            "LENGTH(type)",
+            "as CESQL, column 1: this is a number, and a filter is true or false; compare it with something",
         ),
         (
             r#"{"exact":{}}"#,

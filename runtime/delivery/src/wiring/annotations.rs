@@ -47,7 +47,7 @@ pub const KNOWN: &[Annotation] = &[
     },
     Annotation {
         name: FILTER,
-        takes: "`attribute=value`, several by comma, or a CloudEvents filter as JSON (`exact`, `prefix`, `suffix`, `all`, `any`, `not`)",
+        takes: "`attribute=value`, several by comma; or CESQL; or a CloudEvents filter as JSON (`exact`, `prefix`, `suffix`, `all`, `any`, `not`, `sql`)",
         default: "every event",
         about: "Which events it wants; the others are settled without a call.",
     },

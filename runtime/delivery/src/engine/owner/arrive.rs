@@ -182,7 +182,7 @@ impl Owner {
         match dead_letter::redrive(message) {
             _ if message.header(dead_letter::GONE).is_some() => false,
             Some(redrive) => redrive.is_for(&self.namespace, &self.function),
-            None => filter().is_none_or(|filter| filter.accepts(|name| event.text(name))),
+            None => filter().is_none_or(|filter| filter.matches(event)),
         }
     }
 

@@ -211,7 +211,7 @@ fn a_value_that_cannot_be_is_one_sentence_with_its_remedy() {
         (
             "events.filter",
             "placed",
-            "events.filter is \"placed\": `placed` compares nothing; write `attribute=value`, or a filter as JSON",
+            "events.filter is \"placed\": `placed` compares nothing; write `attribute=value`, CESQL, or a filter as JSON",
         ),
         (
             "events.reply-topic",
