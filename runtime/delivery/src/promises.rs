@@ -22,6 +22,7 @@ pub use doors::{
 };
 pub use letters::{
     a_chain_stops_at_its_limit, a_dead_letter_is_the_original,
+    the_marker_of_a_letter_that_is_gone_is_settled_without_a_call,
     what_is_redriven_is_for_one_function_alone, what_is_redriven_is_not_filtered,
 };
 pub use order::{
@@ -57,6 +58,7 @@ macro_rules! every_promise {
             poison_that_kills_its_door_ends_alone,
             replies_carry_identity_and_trace,
             retries_are_never_early,
+            the_marker_of_a_letter_that_is_gone_is_settled_without_a_call,
             what_is_redriven_is_for_one_function_alone,
             what_is_redriven_is_not_filtered,
         }

@@ -2,8 +2,8 @@
 
 use super::function::{Act, Function};
 use super::stage::{Scene, Stand, event, until};
-use crate::broker::Header;
-use crate::dead_letter::{self, NOTES, Notes};
+use crate::broker::{Header, Publication};
+use crate::dead_letter::{self, GONE, NOTES, Notes};
 use crate::filter::Filter;
 
 /// Promise 5: bytes, key and headers unchanged, plus why, how often, when, by whom.
@@ -90,6 +90,23 @@ pub async fn what_is_redriven_is_not_filtered<S: Stand>(stand: &S) {
     scene.deliver(scene.settled()).await;
     assert_eq!(scene.function.count("one"), 2);
     assert_eq!(scene.function.count("two"), 0, "the filter holds otherwise");
+}
+
+/// Promise 5: the record that says that a letter is gone is an input of nobody.
+pub async fn the_marker_of_a_letter_that_is_gone_is_settled_without_a_call<S: Stand>(stand: &S) {
+    let scene = Scene::new(stand, "marked", Function::new(|_, _| Act::Done)).await;
+    let marker = Publication {
+        topic: scene.input().into(),
+        dedup: None,
+        key: None,
+        headers: vec![Header::new(GONE, r#"{"partition":0,"offset":17}"#)],
+        body: None,
+    };
+    scene.publish_raw(marker).await;
+    scene.publish(&event("one", "")).await;
+    scene.deliver(scene.settled()).await;
+    assert_eq!(scene.function.calls().len(), 1);
+    assert_eq!(scene.function.count("one"), 1);
 }
 
 /// Promise 6: past the limit of hops the input is a dead letter, and no reply goes out.
