@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use openfaas_delivery::broker;
 use openfaas_delivery::engine::{Deliveries, Engine};
-use openfaas_delivery::metrics::DeliveryMetrics;
+use openfaas_delivery::metrics::{DeliveryMetrics, MEASURE_EVERY};
 use openfaas_delivery::target::Target;
 use openfaas_delivery::wiring::Broker;
 use openfaas_telemetry::Telemetry;
@@ -21,9 +20,6 @@ use crate::wanted::List;
 
 /// Who delivers, as functions and dead letters are told.
 pub(crate) const NAME: &str = "openfaas-connector";
-
-/// The broker is asked that often how much is left.
-const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// Who is told what happens.
 type Observers = Arc<(Arc<Status>, (DeliveryMetrics, OpenFaas))>;

@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use openfaas_telemetry::metrics::{Counter, Gauge, Histogram, Metrics, SECONDS};
 
 use crate::observe::{Observation, Observer, Standing, State, What};
 use crate::wiring::LAG;
+
+/// Whoever shows these numbers asks the broker that often how much is left.
+pub const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// Everything that can become of an event, as the label `outcome` names it.
 const OUTCOMES: [&str; 9] = [
@@ -242,8 +246,6 @@ impl Gauges {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clock::Time;
 

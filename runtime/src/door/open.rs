@@ -8,7 +8,7 @@ use openfaas_delivery::{
     answer::RUNTIME,
     broker::Broker,
     engine::{Control, Delivery, Ended, Engine},
-    metrics::DeliveryMetrics,
+    metrics::{DeliveryMetrics, MEASURE_EVERY},
     wiring,
 };
 use tokio::task::JoinHandle;
@@ -112,7 +112,8 @@ impl Running {
         );
         let engine = Engine::new(broker, Inside(server.clone()), seen)
             .named(RUNTIME)
-            .traced(telemetry, kind.name());
+            .traced(telemetry, kind.name())
+            .measured(MEASURE_EVERY);
         let control = Control::new();
         let (listening, waiting) = (control.clone(), server.clone());
         let task = tokio::spawn(async move {

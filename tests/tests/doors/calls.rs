@@ -9,6 +9,7 @@ over_both! {
     events_are_replied_to_and_http_is_served_beside_them,
     what_is_refused_is_a_dead_letter_and_what_is_to_be_retried_comes_again,
     batches_are_answered_event_by_event,
+    what_is_left_is_shown,
 }
 
 async fn events_are_replied_to_and_http_is_served_beside_them(stage: Stage) {
@@ -74,4 +75,21 @@ async fn batches_are_answered_event_by_event(stage: Stage) {
     let calls =
         function.metric("http_request_duration_seconds_count{code=\"207\",method=\"post\"}");
     assert!(calls.is_some_and(|calls| calls < 21.0), "{calls:?}");
+}
+
+async fn what_is_left_is_shown(stage: Stage) {
+    let long = ["com_openfaas_retry_min_wait", "com_openfaas_retry_max_wait"];
+    let function = stage.start(&long.map(|name| (name, "10m")));
+    stage.publish("slow", "retry").await;
+    let name = stage.topic.trim_end_matches("-in");
+    let shown = async || {
+        let metrics = function.metrics().body;
+        let is_one = |what: &str| {
+            let beginning = format!("openfaas_delivery_{what}_messages{{function=\"{name}\"");
+            let mut lines = metrics.lines();
+            lines.any(|line| line.starts_with(&beginning) && line.ends_with("} 1"))
+        };
+        (is_one("lag") && is_one("waiting")).then_some(())
+    };
+    until("it is shown", shown).await;
 }
