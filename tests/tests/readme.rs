@@ -18,7 +18,7 @@ const FOLLOWED: [&str; 5] = [
 ];
 
 /// Commands that a document shows and no test types, and why.
-const SHOWN: [(&str, &str); 12] = [
+const SHOWN: [(&str, &str); 13] = [
     ("cargo xtask ", "it runs this very test"),
     (
         "cargo run -- try",
@@ -43,6 +43,10 @@ const SHOWN: [(&str, &str); 12] = [
     ("kubectl ", "it needs a cluster of the reader's own"),
     ("faas-cli up", "it needs a registry and a cluster"),
     ("nats ", "it needs a server of the reader's own"),
+    (
+        "cargo build --release --features ",
+        "the tests of doors build functions with features, without optimisation",
+    ),
     (
         "cargo build --release --package openfaas-connector",
         "tests build it without optimisation",
