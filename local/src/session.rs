@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::{self, Builder, Compiler, Plan},
-    bus::{self, Bus},
+    bus::{self, Bus, topics::BrokerError},
     gateway::{self, Client, Credentials, Gateway, Queue, UPSTREAM_TIMEOUT, reachable},
     process::{
         Common, Functions, Guard, GuardError, Host, Leavings, Logs, Secrets, Spec, State, remove,
@@ -60,6 +60,8 @@ pub struct Options {
     pub given: Vec<(String, PathBuf)>,
     /// Who may use the API.
     pub credentials: Option<Credentials>,
+    /// The broker that topics are on; none: in memory.
+    pub broker: Option<String>,
     /// Room for calls that nobody waits for.
     pub queue: usize,
     /// What `${…}` in the stack file stands for, before this process's own environment.
@@ -136,6 +138,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The broker that was asked for.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
     /// The bus cannot call the gateway.
     #[error(transparent)]
     Target(#[from] GatewayError),
@@ -153,6 +158,7 @@ impl Session {
     /// # Errors
     /// When the stack file is wrong or the gateway cannot listen.
     pub async fn open(options: Options, console: Console) -> Result<Self, StartError> {
+        let topics = bus::topics::at(options.broker.as_deref()).await?;
         let stack = stack::load(&options.stack, &options.variables)?;
         let known = Known::new(&stack)?;
         check(&stack, &known, &options.given)?;
@@ -201,7 +207,7 @@ impl Session {
         let stop = CancellationToken::new();
         let functions = Functions::new(host);
         let gateway = Gateway {
-            bus: Bus::new(functions.clone()),
+            bus: Bus::new(functions.clone(), topics),
             traces: Traces::default(),
             functions,
             known: Arc::new(known),

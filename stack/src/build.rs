@@ -28,6 +28,8 @@ pub struct Package {
     pub dir: PathBuf,
     /// The folder shared with functions of the same runtime; none where it builds alone.
     pub shared: Option<PathBuf>,
+    /// The features it is built with. Each set of them has a target folder of its own.
+    pub features: Vec<String>,
 }
 
 /// Which profile to build with.
@@ -47,6 +49,16 @@ impl Package {
             name: name.into(),
             dir: dir.into(),
             shared: None,
+            features: Vec::new(),
+        }
+    }
+
+    /// The same function with these features of its manifest.
+    #[must_use]
+    pub fn with_features<F: Into<String>>(self, features: impl IntoIterator<Item = F>) -> Self {
+        Self {
+            features: features.into_iter().map(Into::into).collect(),
+            ..self
         }
     }
 
@@ -99,6 +111,9 @@ impl Package {
         if profile == Profile::Release {
             cargo.arg("--release");
         }
+        if !self.features.is_empty() {
+            cargo.args(["--features", &self.features.join(",")]);
+        }
         if self.shared.is_some() {
             cargo.args(["--", "--cfg", &self.cfg()]);
         }
@@ -112,7 +127,7 @@ impl Package {
         cargo
             .current_dir(&self.dir)
             .arg(verb)
-            .args(["--target-dir", TARGET_DIR]);
+            .args(["--target-dir", &self.target()]);
         cargo
             .env_remove("CARGO_TARGET_DIR")
             .env_remove("CARGO_BUILD_TARGET_DIR");
@@ -128,6 +143,13 @@ impl Package {
         let mut cargo = self.cargo("clean");
         cargo.args(["--package", package]);
         cargo
+    }
+
+    fn target(&self) -> String {
+        match self.features.as_slice() {
+            [] => TARGET_DIR.to_owned(),
+            features => format!("{TARGET_DIR}/with-{}", features.join("-")),
+        }
     }
 
     fn cfg(&self) -> String {
@@ -219,6 +241,16 @@ mod tests {
         assert_eq!(
             arguments(&packages[0].build(Profile::Debug)),
             "rustc --target-dir build --message-format=json-render-diagnostics -- --cfg function_a_b"
+        );
+        assert_eq!(
+            arguments(
+                &packages[1]
+                    .clone()
+                    .with_features(["kafka", "nats"])
+                    .build(Profile::Debug)
+            ),
+            "rustc --target-dir build/with-kafka-nats --message-format=json-render-diagnostics --features kafka,nats \
+             -- --cfg function_c"
         );
         assert_eq!(
             arguments(&packages[2].build(Profile::Release)),

@@ -56,7 +56,15 @@ pub fn built_program(package: &str, program: &str) -> PathBuf {
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
-    let messages = run(&mut cargo);
+    executable(&mut cargo)
+}
+
+/// The program that this command of cargo builds, which prints its messages as JSON.
+///
+/// # Panics
+/// Where it cannot be built.
+pub fn executable(cargo: &mut Command) -> PathBuf {
+    let messages = run(cargo);
     let programs = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use openfaas_delivery::{
+    broker::{Broker, Purpose},
     engine::{self, Delivery, Ended, Engine, Wanted},
-    memory,
     metrics::DeliveryMetrics,
     target::http::HttpTarget,
     wiring::Wiring,
@@ -14,11 +14,15 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::{Bus, Trail};
 use crate::{process::Functions, stack};
 
-/// What delivers in a run.
-type LocalEngine = Engine<memory::Bus, HttpTarget, Arc<(Arc<Trail>, DeliveryMetrics)>>;
+/// Who sees what is delivered in a run.
+pub(super) type Seen = Arc<(Arc<Trail>, DeliveryMetrics)>;
 
 /// Delivers to every function with wiring that is deployed until `stop`, then drains.
-pub(super) async fn follow(engine: LocalEngine, bus: Bus, stop: impl Future<Output = ()>) {
+pub(super) async fn follow<B: Broker>(
+    engine: Engine<B, HttpTarget, Seen>,
+    bus: Bus,
+    stop: impl Future<Output = ()>,
+) {
     let (told, mut ended) = unbounded_channel();
     let mut deliveries = engine::Deliveries::new(engine).telling(told);
     let mut changes = bus.functions.changes();
@@ -29,7 +33,11 @@ pub(super) async fn follow(engine: LocalEngine, bus: Bus, stop: impl Future<Outp
             biased;
             () = &mut stop => break,
             changed = changes.changed() => match changed {
-                Ok(()) => deliveries.fit(wanted(&bus.functions)),
+                Ok(()) => {
+                    let wanted: Vec<_> = wanted(&bus.functions).collect();
+                    make(&bus, &wanted).await;
+                    deliveries.fit(wanted);
+                }
                 Err(_) => break,
             },
             Some((wiring, how)) = ended.recv() => over(&bus, &wiring, how),
@@ -39,6 +47,22 @@ pub(super) async fn follow(engine: LocalEngine, bus: Bus, stop: impl Future<Outp
     if cut > 0 {
         let console = &bus.functions.host.console;
         console.line(&format!("{cut} events took too long to drain and are lost"));
+    }
+}
+
+/// Makes what these functions need and is not there.
+async fn make(bus: &Bus, wanted: &[Wanted]) {
+    for Wanted { delivery, .. } in wanted {
+        let wiring = &delivery.wiring;
+        let inputs = wiring.topics.iter().map(|topic| (&**topic, None));
+        let replies = wiring.replies.topics().into_iter();
+        let replies = replies.map(|topic| (topic, Some(Purpose::Reply)));
+        let letters = [(wiring.dead_letter_topic(), Some(Purpose::DeadLetter))];
+        for (topic, purpose) in inputs.chain(replies).chain(letters) {
+            if let Err(why) = bus.topics.make(topic, purpose).await {
+                bus.functions.host.console.note(&wiring.function, &why);
+            }
+        }
     }
 }
 

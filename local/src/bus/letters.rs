@@ -1,14 +1,14 @@
 //! Dead letters: which there are, what is in each, and the way back.
 
-use openfaas_cloudevents::Event;
 use openfaas_delivery::{
-    broker::{Codec, Decoded, Message, Position, PublishError},
-    dead_letter::{self, Notes},
+    broker::{Message, Position, PublishError},
+    dead_letter::Notes,
     letters::{Letter, Opened},
 };
 use thiserror::Error;
 
 use super::Bus;
+use crate::stack;
 
 /// Why a letter was not put back. It lies where it lay.
 #[derive(Debug, Error)]
@@ -36,30 +36,32 @@ pub enum RedriveError {
 
 impl Bus {
     /// All dead letters, oldest first in each topic, also of functions that are gone.
-    #[must_use]
-    pub fn letters(&self) -> Vec<Letter> {
-        let topics = self.topics.dead_letter_topics().into_iter();
-        let messages = topics.flat_map(|topic| self.topics.messages(&topic));
-        messages
-            .map(|message| Letter::of(&self.topics, &message))
-            .collect()
+    ///
+    /// # Errors
+    /// The broker does not give them: a sentence.
+    pub async fn letters(&self) -> Result<Vec<Letter>, String> {
+        let letters = self.all_letters().await?;
+        let shown = letters.iter().map(|letter| self.topics.shown(letter));
+        Ok(shown.collect())
     }
 
     /// One dead letter with all that is in it.
-    #[must_use]
-    pub fn open_letter(&self, topic: &str, offset: u64) -> Option<Opened> {
-        let message = self.message(topic, offset)?;
-        Some(Opened::of(&self.topics, &message))
+    ///
+    /// # Errors
+    /// The broker does not give it: a sentence.
+    pub async fn open_letter(&self, topic: &str, offset: u64) -> Result<Option<Opened>, String> {
+        let letter = self.find_letter(topic, offset).await?;
+        Ok(letter.map(|letter| self.topics.opened(&letter)))
     }
 
     /// Puts a letter back for the function that it was for, and for no other. Returns where it lies then.
     ///
     /// # Errors
     /// When it would reach nobody; the letter is untouched then.
-    pub fn redrive(&self, topic: &str, offset: u64) -> Result<Position, RedriveError> {
-        let message = self
-            .message(topic, offset)
-            .ok_or_else(|| RedriveError::Gone(topic.to_owned(), offset))?;
+    pub async fn redrive(&self, topic: &str, offset: u64) -> Result<Position, RedriveError> {
+        let found = self.find_letter(topic, offset).await;
+        let found = found.map_err(|why| RedriveError::Publish(PublishError::Unavailable(why)))?;
+        let message = found.ok_or_else(|| RedriveError::Gone(topic.to_owned(), offset))?;
         let notes = Notes::of(&message).ok_or(RedriveError::NoNotes)?;
         if !self.subscribers(&notes.topic).contains(&notes.function) {
             return Err(RedriveError::NobodyThere {
@@ -67,27 +69,26 @@ impl Bus {
                 topic: notes.topic,
             });
         }
-        let stored = self
-            .topics
-            .put_back(&dead_letter::put_back(&message, &notes), &message.position)
-            .map_err(RedriveError::Publish)?;
-        if let Some(event) = self.event(&message) {
-            self.trail.published(&stored.position, &event);
+        let stored = self.topics.put_back(&message, &notes).await;
+        let stored = stored.map_err(RedriveError::Publish)?;
+        if let Some(event) = self.topics.event(&message) {
+            self.trail.published(&stored.position, &notes.topic, &event);
         }
         Ok(stored.position)
     }
 
-    fn message(&self, topic: &str, offset: u64) -> Option<std::sync::Arc<Message>> {
-        self.topics
-            .messages(topic)
-            .into_iter()
-            .find(|message| message.position.offset == offset)
+    async fn find_letter(&self, topic: &str, offset: u64) -> Result<Option<Message>, String> {
+        let mut letters = self.all_letters().await?.into_iter();
+        Ok(letters.find(|letter| &*letter.topic == topic && letter.position.offset == offset))
     }
 
-    fn event(&self, message: &Message) -> Option<Event> {
-        match self.topics.decode(message) {
-            Decoded::Event(event) => Some(event),
-            Decoded::Broken(_) => None,
-        }
+    async fn all_letters(&self) -> Result<Vec<Message>, String> {
+        let specs = self.functions.all().into_iter();
+        let wirings = specs.filter_map(|function| {
+            let desired = function.desired();
+            stack::wiring(&desired.spec).ok().flatten()
+        });
+        let own: Vec<String> = wirings.map(|wiring| wiring.dead_letters).collect();
+        self.topics.letters(&own).await
     }
 }

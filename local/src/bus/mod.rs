@@ -1,7 +1,8 @@
-//! The in-memory bus: what is published to a topic reaches the functions that hang on it, through the same engine that
-//! delivers from NATS and Kafka.
+//! The bus: what is published to a topic reaches the functions that hang on it, through the same engine that delivers
+//! from NATS and Kafka. Its topics are in memory, or on one of those.
 //!
 //! - [`Bus`]: topics, and a delivery for each deployed function with wiring
+//! - [`topics`]: where topics are
 //! - [`Trail`]: what became of every message, for who wants to see it
 //! - [`Path`]: one message and all it caused, as a tree
 //! - [`letters`]: dead letters, and the way back
@@ -9,6 +10,9 @@
 mod deliveries;
 pub mod letters;
 mod path;
+#[cfg(any(feature = "nats", feature = "kafka"))]
+mod real;
+pub mod topics;
 mod trail;
 
 use std::sync::Arc;
@@ -16,14 +20,13 @@ use std::sync::Arc;
 use openfaas_cloudevents::Event;
 use openfaas_delivery::{
     broker::{Position, PublishError},
-    engine::Engine,
-    memory,
     metrics::DeliveryMetrics,
     target::http::HttpTarget,
-    wiring::Format,
 };
 use openfaas_telemetry::{Telemetry, metrics::Metrics};
 use tokio::task::{JoinError, JoinHandle};
+
+use topics::{Topics, Work};
 
 pub use path::{Attempt, Path, Verdict, Visit};
 pub use trail::{Fate, Trail};
@@ -33,14 +36,11 @@ use crate::{process::Functions, stack};
 /// Who delivers, as functions and dead letters are told.
 pub const CONNECTOR: &str = "openfaas-local";
 
-/// The bus as spans name it.
-const SYSTEM: &str = "memory";
-
 /// The bus of a run. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Bus {
-    /// What is in the topics.
-    pub(crate) topics: memory::Bus,
+    /// Where topics are.
+    pub(crate) topics: Arc<dyn Topics>,
     /// What became of it.
     pub trail: Arc<Trail>,
     /// What it counts.
@@ -54,12 +54,12 @@ pub struct Bus {
 pub struct Running(JoinHandle<()>);
 
 impl Bus {
-    /// An empty bus for `functions`.
+    /// A bus for `functions`.
     #[must_use]
-    pub fn new(functions: Functions) -> Self {
+    pub fn new(functions: Functions, topics: Arc<dyn Topics>) -> Self {
         let trail = Arc::new(Trail::new(functions.host.console.clone()));
         Self {
-            topics: memory::Bus::default(),
+            topics,
             trail,
             metrics: Metrics::new(),
             functions,
@@ -74,22 +74,23 @@ impl Bus {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Running {
         let seen = Arc::new((self.trail.clone(), DeliveryMetrics::new(&self.metrics)));
-        let engine = Engine::new(self.topics.clone(), target, seen)
-            .named(CONNECTOR)
-            .traced(telemetry, SYSTEM);
-        Running(tokio::spawn(deliveries::follow(engine, self.clone(), stop)))
+        let work = self.topics.deliver(Work {
+            bus: self.clone(),
+            target,
+            seen,
+            telemetry: telemetry.clone(),
+            stop: Box::pin(stop),
+        });
+        Running(tokio::spawn(work))
     }
 
     /// Stores an event in a topic.
     ///
     /// # Errors
     /// When it can be no message, or there is no room for it.
-    pub fn publish(&self, topic: &str, event: &Event) -> Result<Position, PublishError> {
-        let position = self
-            .topics
-            .publish_event(topic, event, Format::Binary)?
-            .position;
-        self.trail.published(&position, event);
+    pub async fn publish(&self, topic: &str, event: &Event) -> Result<Position, PublishError> {
+        let position = self.topics.publish(topic, event).await?;
+        self.trail.published(&position, topic, event);
         Ok(position)
     }
 

@@ -145,8 +145,8 @@ impl Path {
 
 /// The path of the message at `position`. None when it is no longer remembered.
 pub(super) fn of(bus: &Bus, position: &Position) -> Option<Path> {
-    let event = bus.trail.event(position)?;
-    Some(path(bus, &position.log, &event, Some(position.clone()), 0))
+    let (topic, event) = bus.trail.event(position)?;
+    Some(path(bus, &topic, &event, Some(position.clone()), 0))
 }
 
 fn path(bus: &Bus, topic: &str, event: &Event, position: Option<Position>, depth: usize) -> Path {

@@ -43,8 +43,8 @@ struct Seen {
     fates: HashMap<Position, BTreeMap<String, Fate>>,
     /// The same places, oldest first.
     order: VecDeque<Position>,
-    /// The events, without their data.
-    events: HashMap<Position, Event>,
+    /// The events, without their data, and their topics.
+    events: HashMap<Position, (String, Event)>,
     /// Where an event lies, by topic, source and id: the latest place.
     places: HashMap<(String, String, String), Position>,
 }
@@ -97,13 +97,13 @@ impl Trail {
     }
 
     /// Remembers a message that was published just now.
-    pub fn published(&self, position: &Position, event: &Event) {
-        self.lock().remember(position, &position.log, event);
+    pub fn published(&self, position: &Position, topic: &str, event: &Event) {
+        self.lock().remember(position, topic, event);
     }
 
-    /// The event of a message, without its data.
+    /// The topic and the event of a message, without its data.
     #[must_use]
-    pub fn event(&self, position: &Position) -> Option<Event> {
+    pub fn event(&self, position: &Position) -> Option<(String, Event)> {
         self.lock().events.get(position).cloned()
     }
 
@@ -189,14 +189,15 @@ impl Seen {
             self.forget(&oldest);
         }
         self.places.insert(key(topic, event), position.clone());
+        let bare = event.clone().map_data(|_| Data::absent());
         self.events
-            .insert(position.clone(), event.clone().map_data(|_| Data::absent()));
+            .insert(position.clone(), (topic.to_owned(), bare));
     }
 
     fn forget(&mut self, position: &Position) {
         self.fates.remove(position);
-        if let Some(event) = self.events.remove(position) {
-            self.places.remove(&key(&position.log, &event));
+        if let Some((topic, event)) = self.events.remove(position) {
+            self.places.remove(&key(&topic, &event));
         }
     }
 

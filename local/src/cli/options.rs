@@ -20,6 +20,9 @@ pub(super) struct Run {
     /// Where the gateway listens; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Keep topics on this broker instead of in memory: nats://HOST:PORT or kafka://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    broker: Option<String>,
     /// Compile the functions as they ship
     #[arg(long)]
     release: bool,
@@ -72,6 +75,7 @@ impl Run {
             },
             given: self.binary,
             credentials,
+            broker: self.broker,
             queue: self.async_queue,
             variables: Vec::new(),
             ready_file: self.ready_file,

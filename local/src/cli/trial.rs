@@ -45,6 +45,9 @@ pub(super) struct Try {
     /// The stack file of the order chain; otherwise stack.yaml or stack.yml of this folder
     #[arg(short = 'f', long, value_name = "FILE")]
     yaml: Option<PathBuf>,
+    /// Keep topics on this broker instead of in memory: nats://HOST:PORT or kafka://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    broker: Option<String>,
     /// Compile the functions as they ship
     #[arg(long)]
     release: bool,
@@ -78,6 +81,7 @@ pub(super) async fn try_chain(options: Try) -> Done {
         },
         given: Vec::new(),
         credentials: None,
+        broker: options.broker,
         queue: 100,
         // The stack file lets the card `kills` kill only where this is set.
         variables: vec![("demo_faults".to_owned(), "true".to_owned())],
@@ -166,18 +170,15 @@ async fn send(
     bus: &Bus,
     orders: &[Order],
 ) -> Result<(Vec<TraceContext>, Vec<bus::Path>), PublishError> {
-    let one = |order: &Order| {
+    let (mut roots, mut positions) = (Vec::new(), Vec::new());
+    for order in orders {
         let trace = TraceContext::new_root(true);
         let event = order
             .event()
             .with_extension("traceparent", trace.traceparent());
-        Ok((trace, bus.publish(TOPIC, &event)?))
-    };
-    let published = orders
-        .iter()
-        .map(one)
-        .collect::<Result<Vec<_>, PublishError>>()?;
-    let (roots, positions): (Vec<_>, Vec<_>) = published.into_iter().unzip();
+        positions.push(bus.publish(TOPIC, &event).await?);
+        roots.push(trace);
+    }
     let paths = follow(console, bus, &positions).await;
     Ok((roots, paths))
 }

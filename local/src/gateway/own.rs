@@ -47,7 +47,7 @@ struct Topic {
 /// A message of the bus.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Place {
-    /// The topic.
+    /// The topic; on a broker, what holds it: a stream, a partition.
     pub topic: String,
     /// Its place there.
     pub offset: u64,
@@ -124,18 +124,15 @@ async fn publish(
     };
     let mut messages = Vec::with_capacity(events.len());
     for event in events {
-        let position =
-            gateway
-                .bus
-                .publish(&topic, &traced(event))
-                .map_err(|error| match error {
-                    PublishError::Unavailable(_) => {
-                        Failure::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
-                    }
-                    PublishError::TooLarge(_) | PublishError::Refused(_) => wrong(&error),
-                })?;
+        let position = gateway.bus.publish(&topic, &traced(event)).await;
+        let position = position.map_err(|error| match error {
+            PublishError::Unavailable(_) => {
+                Failure::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
+            PublishError::TooLarge(_) | PublishError::Refused(_) => wrong(&error),
+        })?;
         messages.push(Place {
-            topic: topic.clone(),
+            topic: position.log.to_string(),
             offset: position.offset,
         });
     }
@@ -211,8 +208,8 @@ fn find(gateway: &Gateway, messages: &[Place]) -> Result<Paths, Failure> {
     })
 }
 
-async fn letters(State(gateway): State<Gateway>) -> Json<Vec<Letter>> {
-    Json(gateway.bus.letters())
+async fn letters(State(gateway): State<Gateway>) -> Result<Json<Vec<Letter>>, Failure> {
+    gateway.bus.letters().await.map(Json).map_err(away)
 }
 
 async fn letter(
@@ -220,34 +217,31 @@ async fn letter(
     Query(place): Query<Place>,
 ) -> Result<Json<Opened>, Failure> {
     let Place { topic, offset } = place;
+    let opened = gateway.bus.open_letter(&topic, offset).await;
     let gone = || {
-        Failure::new(
-            StatusCode::NOT_FOUND,
-            RedriveError::Gone(topic.clone(), offset).to_string(),
-        )
+        let said = RedriveError::Gone(topic, offset).to_string();
+        Failure::new(StatusCode::NOT_FOUND, said)
     };
-    gateway
-        .bus
-        .open_letter(&topic, offset)
-        .map(Json)
-        .ok_or_else(gone)
+    opened.map_err(away)?.map(Json).ok_or_else(gone)
+}
+
+fn away(why: String) -> Failure {
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
 async fn redrive(
     State(gateway): State<Gateway>,
     Query(place): Query<Place>,
 ) -> Result<Json<Place>, Failure> {
-    let position = gateway
-        .bus
-        .redrive(&place.topic, place.offset)
-        .map_err(|error| {
-            let status = match error {
-                RedriveError::Gone(..) => StatusCode::NOT_FOUND,
-                RedriveError::NoNotes | RedriveError::NobodyThere { .. } => StatusCode::CONFLICT,
-                RedriveError::Publish(_) => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            Failure::new(status, crate::terminal::with_cause(&error))
-        })?;
+    let redriven = gateway.bus.redrive(&place.topic, place.offset).await;
+    let position = redriven.map_err(|error| {
+        let status = match error {
+            RedriveError::Gone(..) => StatusCode::NOT_FOUND,
+            RedriveError::NoNotes | RedriveError::NobodyThere { .. } => StatusCode::CONFLICT,
+            RedriveError::Publish(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Failure::new(status, crate::terminal::with_cause(&error))
+    })?;
     Ok(Json(Place {
         topic: position.log.to_string(),
         offset: position.offset,

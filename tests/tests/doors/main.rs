@@ -1,6 +1,7 @@
 //! Functions that take their events straight from a real broker.
 
 mod calls;
+mod chain;
 mod deaths;
 mod drain;
 mod readiness;

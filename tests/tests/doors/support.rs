@@ -73,10 +73,7 @@ impl Stage {
             letters: letters.clone(),
         };
         for topic in [inputs, replies, letters] {
-            match &stage.broker {
-                Broker::Nats(_, look) => look.stream(&topic).await,
-                Broker::Kafka(server) => server.create(&topic, 1, &[]).await,
-            }
+            stage.broker.create(&topic).await;
         }
         stage
     }
@@ -103,19 +100,12 @@ impl Stage {
             "specversion": "1.0", "id": id, "source": "/test", "type": "to.do", "partitionkey": id,
             "traceparent": format!("00-{TRACE}-00f067aa0ba902b7-01"), "data": { "do": act },
         });
-        let media_type = "application/cloudevents+json";
-        match &self.broker {
-            Broker::Nats(_, look) => look.publish(&self.topic, media_type, &event).await,
-            Broker::Kafka(server) => server.publish(&self.topic, id, media_type, &event),
-        }
+        self.broker.publish(&self.topic, id, &event).await;
     }
 
     /// What lies in a topic.
     pub(crate) async fn messages(&self, topic: &str) -> Vec<Message> {
-        match &self.broker {
-            Broker::Nats(_, look) => look.messages(topic).await,
-            Broker::Kafka(server) => server.messages(topic),
-        }
+        self.broker.messages(topic).await
     }
 
     /// Which events were replied to, each once, and with which attempt it was done.
@@ -162,6 +152,33 @@ impl Stage {
             (self.backlog().await == 0).then_some(())
         })
         .await;
+    }
+}
+
+impl Broker {
+    /// Makes a topic.
+    pub(crate) async fn create(&self, topic: &str) {
+        match self {
+            Broker::Nats(_, look) => look.stream(topic).await,
+            Broker::Kafka(server) => server.create(topic, 1, &[]).await,
+        }
+    }
+
+    /// Publishes an event as a foreign client does: structured.
+    pub(crate) async fn publish(&self, topic: &str, key: &str, event: &Value) {
+        let media_type = "application/cloudevents+json";
+        match self {
+            Broker::Nats(_, look) => look.publish(topic, media_type, event).await,
+            Broker::Kafka(server) => server.publish(topic, key, media_type, event),
+        }
+    }
+
+    /// What lies in a topic.
+    pub(crate) async fn messages(&self, topic: &str) -> Vec<Message> {
+        match self {
+            Broker::Nats(_, look) => look.messages(topic).await,
+            Broker::Kafka(server) => server.messages(topic),
+        }
     }
 }
 
