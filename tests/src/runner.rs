@@ -66,8 +66,18 @@ impl Runner {
 
     /// The same with variables beside those of this process.
     pub fn start_with(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_program(program(), folder, arguments, environment)
+    }
+
+    /// The same of another program that is a runner.
+    pub fn start_program(
+        program: &Path,
+        folder: TempDir,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let ready_file = folder.path().join("ready.json");
-        let child = Command::new(program())
+        let child = Command::new(program)
             .current_dir(folder.path())
             .args(["--listen", "127.0.0.1:0", "--ready-file", "ready.json"])
             .args(arguments)

@@ -1,6 +1,7 @@
 //! Three functions that pass events on, and the commands of a person who watches them.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use openfaas_tests::runner::{Runner, program};
@@ -46,6 +47,11 @@ const STACK: &str = "
 ";
 
 pub(super) fn runner() -> Runner {
+    runner_of(program(), &[])
+}
+
+/// The same by another program that is a runner, told more.
+pub(super) fn runner_of(program: &Path, more: &[&str]) -> Runner {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger").display().to_string();
     let text = format!(
@@ -54,10 +60,9 @@ pub(super) fn runner() -> Runner {
     );
     fs::write(folder.path().join("stack.yml"), text).unwrap();
     let [first, second, picky] = ["first", "second", "picky"].map(fixture);
-    Runner::start_in(
-        folder,
-        &["--binary", &first, "--binary", &second, "--binary", &picky],
-    )
+    let mut arguments = vec!["--binary", &first, "--binary", &second, "--binary", &picky];
+    arguments.extend(more);
+    Runner::start_program(program, folder, &arguments, &[])
 }
 
 /// A command that talks to `runner`.
