@@ -1,4 +1,4 @@
-use crate::BoxError;
+use crate::{BoxError, ConfigError};
 
 /// Why an event is not known to be stored.
 ///
@@ -13,6 +13,14 @@ pub enum PublishError {
     NoBroker {
         /// The topic as given.
         topic: String,
+    },
+    /// The environment says it wrongly. A function does not start with such a one.
+    #[error("cannot publish to {topic}: {reason}")]
+    Config {
+        /// The topic as given.
+        topic: String,
+        /// What is wrong, and what would be right.
+        reason: ConfigError,
     },
     /// The event's data cannot be encoded, or it is no event that could be sent.
     #[error("cannot publish to {topic}: the event cannot be encoded: {source}")]
@@ -34,7 +42,7 @@ pub enum PublishError {
         /// What it may be.
         limit: u32,
     },
-    /// It will never be stored like this: too large, no such topic to publish to.
+    /// As things are it is not stored, however often it is tried: too large, or there is no such topic.
     #[error("cannot publish to {topic}: {reason}")]
     Refused {
         /// The topic as given.
@@ -59,6 +67,7 @@ impl PublishError {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             PublishError::NoBroker { .. } => "no_broker",
+            PublishError::Config { .. } => "config",
             PublishError::Encode { .. } => "encode",
             PublishError::TooManyHops { .. } => "too_many_hops",
             PublishError::Refused { .. } => "refused",

@@ -58,6 +58,9 @@ struct Inner {
 /// How long nobody's publication is tried.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a handler has left, at most, to answer after a publication that failed; a tenth of its time, if that is less.
+const ANSWERING: Duration = Duration::from_secs(1);
+
 /// The first pause before it is tried again, which then doubles, and the longest.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -65,10 +68,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 // === impl Publisher ===
 
 impl Publisher {
-    /// Publishes where the environment says: `events_broker` and what belongs to it, or the local runner. Where it says
-    /// nothing right, nothing can be published.
+    /// Publishes where the environment says: `events_broker` and what belongs to it, or the local runner.
+    ///
+    /// What is wrong with the environment is said by each publication, as [`PublishError::Config`]: a function does not start
+    /// with it anyway, so only a tool or a test comes that far, and most of those never publish.
     pub fn from_env() -> Publisher {
-        Publisher::new(&Config::from_env().unwrap_or_default())
+        match Config::from_env() {
+            Ok(config) => Publisher::new(&config),
+            Err(wrong) => {
+                let way = Way::Wrong(Box::new(wrong));
+                Publisher::by(way, Format::default(), wiring::Wiring::MAX_HOPS)
+            }
+        }
     }
 
     /// Publishes by a POST of each event to this address, as a local runner's bus takes it: with the topic in the query.
@@ -111,7 +122,7 @@ impl Publisher {
     }
 
     /// Publishes an event to a topic and waits until the broker has stored it. A broker that is away is tried again, until
-    /// the caller's own deadline; where there is none, for 30 s.
+    /// shortly before the caller's own deadline, so that the handler still can answer; where there is none, for 30 s.
     ///
     /// # Errors
     /// It is not stored, or not known to be: see [`PublishError`].
@@ -140,8 +151,15 @@ impl Publisher {
         span: &Span,
     ) -> Result<(), PublishError> {
         let (inner, topic_of) = (&*self.inner, || topic.to_owned());
-        if let Way::Nowhere = inner.way {
-            return Err(PublishError::NoBroker { topic: topic_of() });
+        match &inner.way {
+            Way::Nowhere => return Err(PublishError::NoBroker { topic: topic_of() }),
+            Way::Wrong(wrong) => {
+                return Err(PublishError::Config {
+                    topic: topic_of(),
+                    reason: (**wrong).clone(),
+                });
+            }
+            _ => {}
         }
         wiring::publishable(topic, inner.way.broker()).map_err(|reason| PublishError::Refused {
             topic: topic_of(),
@@ -158,7 +176,8 @@ impl Publisher {
             format: inner.format,
             dedup: ids::emission(topic, CallId::generate().as_str()),
         };
-        let left = caller.and_then(Context::remaining).unwrap_or(PATIENCE);
+        let left = caller.and_then(Context::remaining);
+        let left = left.map_or(PATIENCE, |left| left - ANSWERING.min(left / 10));
         let deadline = Instant::now() + left;
         let mut reason = "nothing was heard".to_owned();
         let mut pause = PAUSE;
@@ -172,7 +191,7 @@ impl Publisher {
                     });
                 }
                 Ok(Err(Failed::Now(why))) => reason = why,
-                Err(_) => {}
+                Err(_) => reason = inner.way.trouble().unwrap_or(reason),
             }
             if timeout_at(deadline, sleep(pause)).await.is_err() {
                 return Err(PublishError::Unavailable {

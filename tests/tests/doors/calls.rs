@@ -33,7 +33,7 @@ async fn events_are_replied_to_and_http_is_served_beside_them(stage: Stage) {
     let answer = function.call("POST", "/", &by_hand, "{}");
     assert_eq!(answer.status, 200, "{}", answer.body);
     let metrics = function.metrics().body;
-    let name = stage.topic.trim_end_matches("-in");
+    let name = stage.name();
     let said = |beginning: &str, end: &str| {
         let mut lines = metrics.lines();
         lines.any(|line| line.starts_with(beginning) && line.ends_with(end))
@@ -81,7 +81,7 @@ async fn what_is_left_is_shown(stage: Stage) {
     let long = ["com_openfaas_retry_min_wait", "com_openfaas_retry_max_wait"];
     let function = stage.start(&long.map(|name| (name, "10m")));
     stage.publish("slow", "retry").await;
-    let name = stage.topic.trim_end_matches("-in");
+    let name = stage.name();
     let shown = async || {
         let metrics = function.metrics().body;
         let is_one = |what: &str| {

@@ -17,7 +17,7 @@ async fn until_unready(function: &Process, why: &str) {
 #[tokio::test]
 async fn a_server_that_is_away_is_waited_for() {
     let mut stage = Stage::nats("order").await;
-    stage.server().kill();
+    stage.kill();
     let function = stage.start(&[]);
     until_unready(
         &function,
@@ -27,9 +27,9 @@ async fn a_server_that_is_away_is_waited_for() {
     let by_hand = [("content-type", "application/json")];
     assert_eq!(function.call("POST", "/", &by_hand, "{}").status, 200);
     assert_eq!(function.get("/_/health").status, 200);
-    stage.server().restart();
+    stage.restart();
     until_ready(&function).await;
-    stage.server().kill();
+    stage.kill();
     until_unready(&function, "no events from order-in").await;
 }
 

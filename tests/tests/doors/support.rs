@@ -41,7 +41,16 @@ impl Stage {
 
     /// On the Kafka server of this test binary.
     pub(crate) async fn kafka(name: &str) -> Self {
-        let server = kafka::Server::shared();
+        Self::on_kafka(kafka::Server::shared(), name).await
+    }
+
+    /// On a Kafka server that may be killed.
+    pub(crate) async fn kafka_of_its_own(name: &str) -> Self {
+        // It ends with this process.
+        Self::on_kafka(Box::leak(Box::new(kafka::Server::start())), name).await
+    }
+
+    async fn on_kafka(server: &'static kafka::Server, name: &str) -> Self {
         let hosts = server.hosts();
         let set = [
             ("events_broker", "kafka"),
@@ -86,11 +95,33 @@ impl Stage {
         function().start(&set)
     }
 
-    /// Its server, which is NATS.
-    pub(crate) fn server(&mut self) -> &mut nats::Server {
+    /// The function, with no more than a way to its broker.
+    pub(crate) fn publisher(&self, more: &[(&str, &str)]) -> Process {
+        let own = self.environment.iter();
+        let own = own.filter(|(name, _)| name != "events_topic");
+        let mut set: Vec<_> = own.map(|(name, value)| (&**name, &**value)).collect();
+        set.extend(more);
+        function().start(&set)
+    }
+
+    /// The function's name.
+    pub(crate) fn name(&self) -> &str {
+        self.topic.trim_end_matches("-in")
+    }
+
+    /// Ends its server like a power cut.
+    pub(crate) fn kill(&mut self) {
         match &mut self.broker {
-            Broker::Nats(server, _) => server,
-            Broker::Kafka(_) => panic!("it is on Kafka"),
+            Broker::Nats(server, _) => server.kill(),
+            Broker::Kafka(server) => server.kill(),
+        }
+    }
+
+    /// Starts it again, with all that was stored.
+    pub(crate) fn restart(&mut self) {
+        match &mut self.broker {
+            Broker::Nats(server, _) => server.restart(),
+            Broker::Kafka(server) => server.restart(),
         }
     }
 
@@ -130,7 +161,7 @@ impl Stage {
 
     /// How many events are not settled.
     pub(crate) async fn backlog(&self) -> usize {
-        let name = self.topic.trim_end_matches("-in");
+        let name = self.name();
         let wiring = Wiring::new(name, "openfaas-fn", [self.topic.as_str()]);
         match &self.broker {
             Broker::Nats(_, look) => {

@@ -31,6 +31,11 @@ impl Kafka {
         }
     }
 
+    /// What went wrong since something was last stored.
+    pub fn trouble(&self) -> Option<String> {
+        self.producers.trouble()
+    }
+
     pub(super) fn settings(&self) -> &Arc<Settings> {
         &self.settings
     }

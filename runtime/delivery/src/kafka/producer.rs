@@ -47,6 +47,11 @@ impl Producers {
         })
     }
 
+    pub(super) fn trouble(&self) -> Option<String> {
+        let kept = self.many.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref()?.context().trouble()
+    }
+
     fn alone(&self, settings: &Settings) -> Result<Arc<Client>, KafkaError> {
         made(&self.alone, || {
             let mut config = settings.producer();
@@ -142,10 +147,14 @@ fn unavailable(error: KafkaError) -> PublishError {
 }
 
 impl Reports {
+    fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone()
+    }
+
     /// An error in words, with what else went wrong of late.
     pub(super) fn explain(&self, error: &KafkaError) -> String {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match trouble.as_deref() {
+        match self.trouble() {
             Some(trouble) => format!("{error} ({trouble})"),
             None => error.to_string(),
         }

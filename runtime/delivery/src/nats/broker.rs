@@ -57,6 +57,11 @@ impl Nats {
         })
     }
 
+    /// What is in the way while the connection does not stand.
+    pub fn trouble(&self) -> Option<String> {
+        (!self.connection.is_up()).then(|| self.connection.because("not connected"))
+    }
+
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
