@@ -3,7 +3,6 @@
 mod log;
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,6 +18,7 @@ use rdkafka::client::DefaultClientContext;
 
 use self::log::Clients;
 pub use self::log::Committed;
+use crate::guard::Guard;
 use crate::tools::{repository, run};
 
 /// The user that listeners with SASL know, for PLAIN and SCRAM alike.
@@ -36,14 +36,12 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A server. It ends with the process that started it, however that ends.
 #[derive(Debug)]
 pub struct Server {
-    folder: PathBuf,
     port: u16,
     sasl_port: u16,
     tls_port: u16,
     java: Mutex<Child>,
     clients: Clients,
-    // Its input is closed when this process ends: then it kills the server and removes the folder.
-    _guard: Child,
+    guard: Guard,
 }
 
 impl Server {
@@ -58,41 +56,28 @@ impl Server {
     /// # Panics
     /// Where `cargo xtask setup` has not put Kafka's jars, or the server does not come up.
     pub fn start() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("kafka-")
-            .tempdir()
-            .expect("a folder")
-            .keep();
+        let guard = Guard::new("kafka-");
+        let folder = guard.folder();
         let [port, sasl_port, tls_port, controller] = free_ports();
         fs::write(
             folder.join("server.properties"),
             properties(port, sasl_port, tls_port, controller),
         )
         .expect("a file");
-        let guard = Command::new("sh")
-            .args(["-c", "cat; kill -9 $(cat pid); cd /; rm -rf \"$0\""])
-            .arg(&folder)
-            .current_dir(&folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sh starts");
-        make_keys(&folder);
+        make_keys(folder);
         let scram = format!("SCRAM-SHA-256=[name={USER},password=\"{PASSWORD}\"]");
         run(java()
-            .current_dir(&folder)
+            .current_dir(folder)
             .args(["kafka.tools.StorageTool", "format"])
             .args(["--cluster-id", "MkU3OEVBNTcwNTJENDM2Qg"])
             .args(["--config", "server.properties", "--add-scram", &scram]));
         let server = Self {
-            java: Mutex::new(launch(&folder)),
+            java: Mutex::new(launch(&guard)),
             clients: Clients::default(),
             port,
             sasl_port,
             tls_port,
-            _guard: guard,
-            folder,
+            guard,
         };
         server.wait();
         server
@@ -115,7 +100,7 @@ impl Server {
 
     /// Its certificate, in PEM.
     pub fn certificate(&self) -> PathBuf {
-        self.folder.join("certificate.pem")
+        self.guard.folder().join("certificate.pem")
     }
 
     /// Kills it as the kernel does when memory runs out.
@@ -123,11 +108,13 @@ impl Server {
         let mut java = self.java.lock().unwrap_or_else(PoisonError::into_inner);
         java.kill().expect("it can be killed");
         java.wait().expect("it ends");
+        // Its number may soon be another process's.
+        self.guard.knows([]);
     }
 
     /// Starts it again, after [`Server::kill`], on the same ports and the same folder.
     pub fn restart(&self) {
-        *self.java.lock().unwrap_or_else(PoisonError::into_inner) = launch(&self.folder);
+        *self.java.lock().unwrap_or_else(PoisonError::into_inner) = launch(&self.guard);
         self.wait();
     }
 
@@ -197,7 +184,7 @@ impl Server {
             assert!(
                 ended.is_none() && started.elapsed() < PATIENCE,
                 "Kafka does not start ({ended:?}): {}",
-                fs::read_to_string(self.folder.join("output")).unwrap_or_default()
+                fs::read_to_string(self.guard.folder().join("output")).unwrap_or_default()
             );
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -244,7 +231,8 @@ fn java() -> Command {
     java
 }
 
-fn launch(folder: &Path) -> Child {
+fn launch(guard: &Guard) -> Child {
+    let folder = guard.folder();
     let output = File::create(folder.join("output")).expect("a file");
     let java = java()
         .current_dir(folder)
@@ -254,8 +242,7 @@ fn launch(folder: &Path) -> Child {
         .stderr(output)
         .spawn()
         .expect("java starts");
-    let mut pid = File::create(folder.join("pid")).expect("a file");
-    write!(pid, "{}", java.id()).expect("a file");
+    guard.knows([java.id()]);
     java
 }
 

@@ -4,6 +4,7 @@ pub mod chaos;
 pub mod connector;
 pub mod contract;
 pub mod conversation;
+pub mod guard;
 pub mod guide;
 pub mod handler;
 pub mod kafka;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use openfaas_tests::guard::Guard;
 use openfaas_tests::tools::{feed, repository};
 
 use self::parts::Ports;
@@ -24,8 +25,7 @@ pub(crate) struct Cluster {
     folder: PathBuf,
     ports: Ports,
     children: Vec<Child>,
-    // Its input is closed when this process ends: then it kills all others and removes the folder.
-    _guard: Child,
+    guard: Guard,
 }
 
 impl Cluster {
@@ -34,27 +34,15 @@ impl Cluster {
     /// # Panics
     /// Where `cargo xtask test --cluster` has not built it, or a part does not come up.
     pub(crate) fn start() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("cluster-")
-            .tempdir()
-            .unwrap()
-            .keep();
-        let guard = Command::new("sh")
-            .args(["-c", "cat; kill -9 $(cat pids); cd /; rm -rf \"$0\""])
-            .arg(&folder)
-            .current_dir(&folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let guard = Guard::new("cluster-");
+        let folder = guard.folder().to_owned();
         keys::write(&folder);
         let ports = Ports::free();
         let mut cluster = Self {
             folder,
             ports,
             children: Vec::new(),
-            _guard: guard,
+            guard,
         };
         cluster.store();
         cluster.api();
@@ -178,12 +166,7 @@ impl Cluster {
             .spawn()
             .unwrap();
         self.children.push(child);
-        let pids: Vec<String> = self
-            .children
-            .iter()
-            .map(|child| child.id().to_string())
-            .collect();
-        fs::write(self.folder.join("pids"), pids.join(" ")).unwrap();
+        self.guard.knows(self.children.iter().map(Child::id));
     }
 }
 
@@ -195,7 +178,7 @@ impl Drop for Cluster {
             let _ = child.wait();
         }
         // Their numbers may soon be other processes'.
-        let _ = fs::write(self.folder.join("pids"), "");
+        self.guard.knows([]);
     }
 }
 
