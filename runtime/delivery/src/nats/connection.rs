@@ -7,6 +7,7 @@ use async_nats::jetstream::{self, Context, ErrorCode, context, response::Respons
 use async_nats::{Client, ConnectOptions, Event};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::config::{Config, ConfigError};
@@ -104,6 +105,26 @@ impl Connection {
         match &self.health.borrow().trouble {
             Some(trouble) if !self.is_up() => format!("{reason} ({trouble})"),
             _ => reason.to_string(),
+        }
+    }
+
+    /// Asks the JetStream API for a list that it gives page by page; `split` makes of a page its entries and how many there are
+    /// in all.
+    pub(super) async fn ask_all<P: DeserializeOwned, T>(
+        &self,
+        what: &str,
+        mut with: Value,
+        split: impl Fn(P) -> (Vec<T>, usize),
+    ) -> Result<Vec<T>, AskError> {
+        let mut all = Vec::new();
+        loop {
+            with["offset"] = all.len().into();
+            let (entries, total) = split(self.ask(what, &with).await?);
+            let is_last = entries.is_empty() || all.len() + entries.len() >= total;
+            all.extend(entries);
+            if is_last {
+                return Ok(all);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, Config, DeliverPolicy, Info};
 use async_nats::jetstream::stream::Info as Stream;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::config::Times;
@@ -16,6 +17,33 @@ pub(super) struct Durable {
     pub(super) stream: String,
     pub(super) subscription: Subscription,
     pub(super) times: Times,
+}
+
+/// A consumer, ours or not.
+#[derive(Deserialize)]
+pub(super) struct Consumer {
+    pub(super) name: String,
+    pub(super) config: Config,
+    /// Pulls that wait for messages.
+    #[serde(default)]
+    pub(super) num_waiting: usize,
+}
+
+/// A page of the consumers of a stream; null where there is none.
+#[derive(Deserialize)]
+struct Consumers {
+    consumers: Option<Vec<Consumer>>,
+    total: usize,
+}
+
+/// All consumers of a stream.
+pub(super) async fn consumers_of(
+    connection: &Connection,
+    stream: &str,
+) -> Result<Vec<Consumer>, AskError> {
+    let what = format!("CONSUMER.LIST.{stream}");
+    let split = |page: Consumers| (page.consumers.unwrap_or_default(), page.total);
+    connection.ask_all(&what, json!({}), split).await
 }
 
 impl Durable {

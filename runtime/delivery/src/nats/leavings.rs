@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::broker::Nats;
 use super::config::BUCKET;
 use super::connection::AskError;
+use super::consumer::{Consumer, consumers_of};
 use crate::broker::OpenError;
 use crate::leavings::{Leaving, Leavings};
 use crate::wiring::owner_of_durable;
@@ -19,38 +20,17 @@ struct Streams {
     total: usize,
 }
 
-/// A page of the consumers of one.
-#[derive(Deserialize)]
-struct Consumers {
-    consumers: Option<Vec<Consumer>>,
-    total: usize,
-}
-
-#[derive(Deserialize)]
-struct Consumer {
-    name: String,
-    config: Config,
-    /// Pulls that wait for messages.
-    #[serde(default)]
-    num_waiting: usize,
-}
-
 impl Leavings for Nats {
     async fn leavings(&self) -> Result<Vec<Leaving>, OpenError> {
+        let connection = self.connection();
+        let split = |page: Streams| (page.streams.unwrap_or_default(), page.total);
+        let streams = connection.ask_all("STREAM.NAMES", json!({}), split).await?;
         let mut found = Vec::new();
-        let mut seen = 0;
-        loop {
-            let offset = json!({ "offset": seen });
-            let page: Streams = self.connection().ask("STREAM.NAMES", &offset).await?;
-            let names = page.streams.unwrap_or_default();
-            for name in &names {
-                found.extend(self.of_stream(name).await?);
-            }
-            seen += names.len();
-            if names.is_empty() || seen >= page.total {
-                return Ok(found);
-            }
+        for stream in &streams {
+            let consumers = consumers_of(connection, stream).await?;
+            found.extend(consumers.into_iter().filter_map(|it| leaving(stream, it)));
         }
+        Ok(found)
     }
 
     async fn forget(&self, leaving: &Leaving) -> Result<(), OpenError> {
@@ -70,23 +50,6 @@ impl Leavings for Nats {
 }
 
 impl Nats {
-    async fn of_stream(&self, stream: &str) -> Result<Vec<Leaving>, OpenError> {
-        let mut found = Vec::new();
-        let mut seen = 0;
-        loop {
-            let offset = json!({ "offset": seen });
-            let what = format!("CONSUMER.LIST.{stream}");
-            let page: Consumers = self.connection().ask(&what, &offset).await?;
-            let consumers = page.consumers.unwrap_or_default();
-            seen += consumers.len();
-            let all = consumers.is_empty() || seen >= page.total;
-            found.extend(consumers.into_iter().filter_map(|it| leaving(stream, it)));
-            if all {
-                return Ok(found);
-            }
-        }
-    }
-
     /// Asks for an end of something, which may have ended before.
     async fn end(&self, what: &str, it: &Value, gone: ErrorCode) -> Result<(), AskError> {
         match self.connection().ask::<Value>(what, it).await {

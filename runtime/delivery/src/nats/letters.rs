@@ -1,6 +1,6 @@
 //! Dead letters in a stream: read one by one, deleted by sequence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_nats::header::NATS_MESSAGE_ID;
@@ -61,24 +61,17 @@ impl LetterStore for Nats {
         let names: Names = connection
             .ask("STREAM.NAMES", &json!({ "subject": all }))
             .await?;
-        let mut topics = BTreeMap::new();
+        let split = |page: Subjects| {
+            let subjects = page.state.subjects.unwrap_or_default();
+            (subjects.into_keys().collect(), page.total)
+        };
+        let mut topics = BTreeSet::new();
         for name in names.streams.unwrap_or_default() {
-            let mut seen = 0;
-            loop {
-                let page = json!({ "subjects_filter": all, "offset": seen });
-                let page: Subjects = connection
-                    .ask(&format!("STREAM.INFO.{name}"), &page)
-                    .await?;
-                let subjects = page.state.subjects.unwrap_or_default();
-                let count = subjects.len();
-                topics.extend(subjects);
-                seen += count;
-                if count == 0 || seen >= page.total {
-                    break;
-                }
-            }
+            let what = format!("STREAM.INFO.{name}");
+            let with = json!({ "subjects_filter": all });
+            topics.extend(connection.ask_all(&what, with, split).await?);
         }
-        Ok(topics.into_keys().collect())
+        Ok(topics.into_iter().collect())
     }
 
     async fn letters(&self, topic: &str, access: Access) -> Result<NatsLetters, OpenError> {

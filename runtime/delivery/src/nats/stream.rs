@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::connection::Connection;
+use super::consumer::consumers_of;
 use crate::broker::{OpenError, Purpose};
 use crate::wiring;
 
@@ -12,18 +13,6 @@ use crate::wiring;
 #[derive(Deserialize)]
 struct Names {
     streams: Option<Vec<String>>,
-}
-
-/// The durables of a stream, with what each of them takes.
-#[derive(Deserialize)]
-struct Consumers {
-    consumers: Option<Vec<Consumer>>,
-    total: usize,
-}
-
-#[derive(Deserialize)]
-struct Consumer {
-    config: async_nats::jetstream::consumer::Config,
 }
 
 /// The one stream that stores this subject.
@@ -95,28 +84,15 @@ async fn is_wanted(
     stream: &str,
     subject: &str,
 ) -> Result<bool, OpenError> {
-    let mut seen = 0;
-    loop {
-        let page: Consumers = connection
-            .ask(
-                &format!("CONSUMER.LIST.{stream}"),
-                &json!({ "offset": seen }),
-            )
-            .await?;
-        let consumers = page.consumers.unwrap_or_default();
-        let takes = |filter: &str| filter.is_empty() || covers(filter, subject);
-        let wanted = consumers.iter().any(|consumer| {
-            let several = &consumer.config.filter_subjects;
-            match several.as_slice() {
-                [] => takes(&consumer.config.filter_subject),
-                several => several.iter().any(|filter| takes(filter)),
-            }
-        });
-        seen += consumers.len();
-        if wanted || consumers.is_empty() || seen >= page.total {
-            return Ok(wanted);
+    let takes = |filter: &str| filter.is_empty() || covers(filter, subject);
+    let consumers = consumers_of(connection, stream).await?;
+    Ok(consumers.iter().any(|consumer| {
+        let several = &consumer.config.filter_subjects;
+        match several.as_slice() {
+            [] => takes(&consumer.config.filter_subject),
+            several => several.iter().any(|filter| takes(filter)),
         }
-    }
+    }))
 }
 
 /// Whether this subject has wildcards.
