@@ -1,7 +1,5 @@
 //! What several of these tests need.
 
-use openfaas_runtime::Config;
-use openfaas_runtime::Reply;
 use openfaas_runtime::State;
 use openfaas_runtime::axum::body::Body;
 use openfaas_runtime::axum::http::Request;
@@ -16,22 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-pub(super) fn config(pairs: &[(&str, &str)]) -> Config {
-    let lookup = |key: &str| {
-        pairs
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, value)| (*value).to_owned())
-    };
-    Config::from_lookup(lookup).unwrap()
-}
-
-pub(super) fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
-    reply
-        .headers()
-        .get(name)
-        .map(|value| value.to_str().unwrap())
-}
+pub(super) use crate::common::{config, header};
 
 /// The longest a test waits for anything that is right.
 const PATIENCE: Duration = Duration::from_secs(10);

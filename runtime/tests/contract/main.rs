@@ -1,6 +1,8 @@
 //! The function contract as a caller sees it, over a real socket.
 
 mod answers;
+#[path = "../common/mod.rs"]
+mod common;
 mod deadline;
 mod drain;
 mod help;

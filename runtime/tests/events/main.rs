@@ -2,5 +2,7 @@
 
 mod answers;
 mod batches;
+#[path = "../common/mod.rs"]
+mod common;
 mod help;
 mod inputs;
