@@ -242,10 +242,7 @@ pub fn is_alive(id: u32) -> bool {
 ///
 /// # Panics
 /// When it gives nothing for too long; the message says what was waited for.
-pub async fn until<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    mut condition: impl FnMut() -> F,
-) -> T {
+pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = condition().await {

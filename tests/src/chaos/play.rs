@@ -76,13 +76,14 @@ pub async fn play<B: Broker>(plan: &Plan, function: &Path, folder: &Path) -> Cou
         let mut troubles = Troubles::new(plan);
         while !published.get() || !troubles.over() || !all_settled(&broker).await {
             cast.tend();
-            if let Some(ended) = broker.ended().await {
-                assert!(
-                    begun.elapsed() < plan.patience,
-                    "{ended} of {} events have come to their end; see {}",
-                    plan.events,
-                    folder.display()
-                );
+            let ended = broker.ended().await;
+            assert!(
+                begun.elapsed() < plan.patience,
+                "{ended:?} of {} events have come to their end; see {}",
+                plan.events,
+                folder.display()
+            );
+            if let Some(ended) = ended {
                 troubles.step(&broker, &mut cast, ended).await;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -101,17 +101,15 @@ async fn run(broker: Broker, kind: &str, set: &[(&str, &str)]) {
             messages.iter().find(is_it).cloned()
         };
         // Who dies is started again, as by a supervisor.
-        let found = loop {
+        let supervised = async || {
             for (process, function) in running.iter_mut().zip(&functions) {
                 if !process.is_running() {
                     *process = function.start();
                 }
             }
-            if let Some(found) = ended().await {
-                break found;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            ended().await
         };
+        let found = until(&format!("the end of {id}"), supervised).await;
         if id == "kills" {
             assert_eq!(Notes::of(&found).expect("a letter has notes").attempts, 5);
         }
