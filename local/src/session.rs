@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use openfaas_delivery::{
-    target::http::{GatewayError, HttpTarget},
-    wiring::Wiring,
-};
+use openfaas_delivery::target::http::{GatewayError, HttpTarget};
 use openfaas_stack::{Problem, Report, Stack, StackError, build::Profile};
 use openfaas_telemetry::{Config, ConfigError, Telemetry};
 use tempfile::TempDir;
@@ -24,9 +21,7 @@ use crate::{
     build::{self, Builder, Compiler, Plan},
     bus::{self, Bus, topics::BrokerError},
     gateway::{self, Client, Credentials, Gateway, Queue, UPSTREAM_TIMEOUT, reachable},
-    process::{
-        Common, Functions, Guard, GuardError, Host, Leavings, Logs, Secrets, Spec, State, remove,
-    },
+    process::{Common, Functions, Guard, GuardError, Host, Leavings, Logs, Secrets, State, remove},
     stack::{self, Known},
     terminal::{Console, with_cause},
     traces::Traces,
@@ -254,12 +249,16 @@ impl Session {
             .map(|(name, why)| (name.clone(), why.to_string()))
             .collect();
         for (name, program) in &self.plan.given {
-            self.deploy(name, program.clone());
+            self.deploy(name, program.clone()).await;
         }
         for package in &self.plan.packages {
-            match self.gateway.builder.build(&package.name).await {
-                Some(Ok(program)) => self.deploy(&package.name, program),
-                Some(Err(error)) => drop(failed.insert(package.name.clone(), with_cause(&error))),
+            let name = &package.name;
+            let Some(spec) = self.gateway.known.get(name) else {
+                continue;
+            };
+            match self.gateway.build(spec).await {
+                Some(Ok(program)) => self.deploy(name, program).await,
+                Some(Err(error)) => drop(failed.insert(name.clone(), with_cause(&error))),
                 None => {}
             }
         }
@@ -275,11 +274,9 @@ impl Session {
         all
     }
 
-    fn deploy(&self, name: &str, program: PathBuf) {
+    async fn deploy(&self, name: &str, program: PathBuf) {
         if let Some(spec) = self.gateway.known.get(name) {
-            self.gateway
-                .functions
-                .deploy(spec.clone(), environment(spec), Some(program));
+            self.gateway.run(spec.clone(), Some(program)).await;
         }
     }
 
@@ -343,17 +340,6 @@ async fn clear(folder: TempDir, guard: Guard, console: &Console) {
     if let Err(error) = remove(&path) {
         console.line(&with_cause(&error));
     }
-}
-
-/// How a function is wired, as the variables of its environment. None names a broker: the runner delivers.
-fn environment(spec: &Spec) -> Vec<(String, String)> {
-    let wiring = stack::wiring(spec).ok().flatten();
-    let delivered = wiring.map(|wiring| Wiring {
-        broker: None,
-        door: false,
-        ..wiring
-    });
-    delivered.map_or_else(Vec::new, |wiring| wiring.to_environment())
 }
 
 fn check(stack: &Stack, known: &Known, given: &[(String, PathBuf)]) -> Result<(), StartError> {

@@ -34,10 +34,14 @@ impl Builder {
         }
     }
 
-    /// Builds a function, once it is its turn. None when nothing is to be built of it.
-    pub async fn build(&self, name: &str) -> Option<Result<PathBuf, BuildError>> {
-        let package = self.packages.get(name)?;
+    /// Builds a function with these features, once it is its turn. None when nothing is to be built of it.
+    pub async fn build(
+        &self,
+        name: &str,
+        features: impl IntoIterator<Item = &'static str>,
+    ) -> Option<Result<PathBuf, BuildError>> {
+        let package = self.packages.get(name)?.clone().with_features(features);
         let _turn = self.turn.lock().await;
-        Some(self.compiler.build(package).await)
+        Some(self.compiler.build(&package).await)
     }
 }

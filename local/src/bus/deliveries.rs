@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use openfaas_delivery::{
-    broker::{Broker, Purpose},
+    broker::Broker,
     engine::{self, Delivery, Ended, Engine, Wanted},
     metrics::DeliveryMetrics,
     target::http::HttpTarget,
@@ -12,7 +12,7 @@ use openfaas_delivery::{
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::{Bus, Trail};
-use crate::{process::Functions, stack};
+use crate::stack;
 
 /// Who sees what is delivered in a run.
 pub(super) type Seen = Arc<(Arc<Trail>, DeliveryMetrics)>;
@@ -34,8 +34,10 @@ pub(super) async fn follow<B: Broker>(
             () = &mut stop => break,
             changed = changes.changed() => match changed {
                 Ok(()) => {
-                    let wanted: Vec<_> = wanted(&bus.functions).collect();
-                    make(&bus, &wanted).await;
+                    let wanted: Vec<_> = wanted(&bus).collect();
+                    for Wanted { delivery, .. } in &wanted {
+                        bus.make(&delivery.wiring).await;
+                    }
                     deliveries.fit(wanted);
                 }
                 Err(_) => break,
@@ -50,22 +52,6 @@ pub(super) async fn follow<B: Broker>(
     }
 }
 
-/// Makes what these functions need and is not there.
-async fn make(bus: &Bus, wanted: &[Wanted]) {
-    for Wanted { delivery, .. } in wanted {
-        let wiring = &delivery.wiring;
-        let inputs = wiring.topics.iter().map(|topic| (&**topic, None));
-        let replies = wiring.replies.topics().into_iter();
-        let replies = replies.map(|topic| (topic, Some(Purpose::Reply)));
-        let letters = [(wiring.dead_letter_topic(), Some(Purpose::DeadLetter))];
-        for (topic, purpose) in inputs.chain(replies).chain(letters) {
-            if let Err(why) = bus.topics.make(topic, purpose).await {
-                bus.functions.host.console.note(&wiring.function, &why);
-            }
-        }
-    }
-}
-
 /// After a delivery has ended: nothing waits any more for a function that is deployed with other topics now.
 fn over(bus: &Bus, wiring: &Wiring, how: Ended) {
     if let Ended::Cut(inputs) = how {
@@ -76,7 +62,7 @@ fn over(bus: &Bus, wiring: &Wiring, how: Ended) {
         let topics = wiring.topics.iter();
         topics.map(|topic| wiring.durable(topic)).collect()
     };
-    let now = wanted(&bus.functions)
+    let now = wanted(bus)
         .map(|wanted| wanted.delivery.wiring)
         .find(|now| now.function == wiring.function);
     // One that is removed may be deployed again: what is published until then waits for it.
@@ -86,11 +72,12 @@ fn over(bus: &Bus, wiring: &Wiring, how: Ended) {
     }
 }
 
-fn wanted(functions: &Functions) -> impl Iterator<Item = Wanted> {
-    functions.all().into_iter().filter_map(|function| {
+/// The functions that the runner delivers to.
+fn wanted(bus: &Bus) -> impl Iterator<Item = Wanted> {
+    bus.functions.all().into_iter().filter_map(|function| {
         let desired = function.desired();
         let wiring = stack::wiring(&desired.spec).ok()??;
-        Some(Wanted {
+        bus.door(&desired.spec).is_none().then(|| Wanted {
             delivery: Delivery::to(wiring),
             image: desired.generation.to_string(),
         })

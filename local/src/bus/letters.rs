@@ -8,7 +8,6 @@ use openfaas_delivery::{
 use thiserror::Error;
 
 use super::Bus;
-use crate::stack;
 
 /// Why a letter was not put back. It lies where it lay.
 #[derive(Debug, Error)]
@@ -83,12 +82,8 @@ impl Bus {
     }
 
     async fn all_letters(&self) -> Result<Vec<Message>, String> {
-        let specs = self.functions.all().into_iter();
-        let wirings = specs.filter_map(|function| {
-            let desired = function.desired();
-            stack::wiring(&desired.spec).ok().flatten()
-        });
-        let own: Vec<String> = wirings.map(|wiring| wiring.dead_letters).collect();
+        let consumers = self.consumers().into_iter();
+        let own: Vec<String> = consumers.map(|(wiring, _)| wiring.dead_letters).collect();
         self.topics.letters(&own).await
     }
 }

@@ -6,8 +6,10 @@
 //! - [`Trail`]: what became of every message, for who wants to see it
 //! - [`Path`]: one message and all it caused, as a tree
 //! - [`letters`]: dead letters, and the way back
+//! - [`Doors`]: functions that take their events from the broker themselves
 
 mod deliveries;
+mod doors;
 pub mod letters;
 mod path;
 #[cfg(any(feature = "nats", feature = "kafka"))]
@@ -18,8 +20,9 @@ mod trail;
 use std::sync::Arc;
 
 use openfaas_cloudevents::Event;
+use openfaas_delivery::wiring::Wiring;
 use openfaas_delivery::{
-    broker::{Position, PublishError},
+    broker::{Position, PublishError, Purpose},
     metrics::DeliveryMetrics,
     target::http::HttpTarget,
 };
@@ -28,10 +31,15 @@ use tokio::task::{JoinError, JoinHandle};
 
 use topics::{Topics, Work};
 
+pub use doors::Doors;
+pub(crate) use doors::environment;
 pub use path::{Attempt, Path, Verdict, Visit};
 pub use trail::{Fate, Trail};
 
-use crate::{process::Functions, stack};
+use crate::{
+    process::{Functions, Spec},
+    stack,
+};
 
 /// Who delivers, as functions and dead letters are told.
 pub const CONNECTOR: &str = "openfaas-local";
@@ -94,24 +102,50 @@ impl Bus {
         Ok(position)
     }
 
+    /// How a function consumes by a door of its own, if it does.
+    pub(crate) fn door(&self, spec: &Spec) -> Option<Wiring> {
+        self.topics.doors()?.of(spec)
+    }
+
+    /// Every function that consumes now, and whether it does so by a door of its own.
+    fn consumers(&self) -> Vec<(Wiring, bool)> {
+        let specs = self.functions.all().into_iter();
+        let specs = specs.map(|function| function.desired().spec.clone());
+        let wiring = |spec: Arc<Spec>| match self.door(&spec) {
+            Some(door) => Some((door, true)),
+            None => Some((stack::wiring(&spec).ok()??, false)),
+        };
+        specs.filter_map(wiring).collect()
+    }
+
     /// The functions that hang on a topic now.
     #[must_use]
     pub fn subscribers(&self, topic: &str) -> Vec<String> {
-        let hangs_on = |spec: &crate::process::Spec| {
-            stack::wiring(spec)
-                .ok()
-                .flatten()
-                .is_some_and(|wiring| wiring.topics.iter().any(|name| name == topic))
-        };
-        let specs = self
-            .functions
-            .all()
-            .into_iter()
-            .map(|function| function.desired().spec.clone());
-        specs
-            .filter(|spec| hangs_on(spec))
-            .map(|spec| spec.service.clone())
-            .collect()
+        self.on(topic).map(|(wiring, _)| wiring.function).collect()
+    }
+
+    /// Those of them that the runner delivers to.
+    fn delivered(&self, topic: &str) -> impl Iterator<Item = String> {
+        let delivered = self.on(topic).filter(|(_, door)| !door);
+        delivered.map(|(wiring, _)| wiring.function)
+    }
+
+    fn on(&self, topic: &str) -> impl Iterator<Item = (Wiring, bool)> {
+        let consumers = self.consumers().into_iter();
+        consumers.filter(move |(wiring, _)| wiring.topics.iter().any(|name| name == topic))
+    }
+
+    /// Makes what a function needs and is not there.
+    pub(crate) async fn make(&self, wiring: &Wiring) {
+        let inputs = wiring.topics.iter().map(|topic| (&**topic, None));
+        let replies = wiring.replies.topics().into_iter();
+        let replies = replies.map(|topic| (topic, Some(Purpose::Reply)));
+        let letters = [(wiring.dead_letter_topic(), Some(Purpose::DeadLetter))];
+        for (topic, purpose) in inputs.chain(replies).chain(letters) {
+            if let Err(why) = self.topics.make(topic, purpose).await {
+                self.functions.host.console.note(&wiring.function, &why);
+            }
+        }
     }
 
     /// A message and all it caused, as far as it is known by now.

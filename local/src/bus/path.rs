@@ -155,7 +155,7 @@ fn path(bus: &Bus, topic: &str, event: &Event, position: Option<Position>, depth
         .as_ref()
         .map(|position| bus.trail.fates(position))
         .unwrap_or_default();
-    for function in bus.subscribers(topic) {
+    for function in bus.delivered(topic) {
         fates.entry(function).or_insert_with(Fate::new);
     }
     let trace = event

@@ -1,7 +1,8 @@
 //! Topics on a real broker. What they need is made there.
 
 use std::{
-    collections::BTreeSet,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -17,11 +18,11 @@ use openfaas_delivery::{
     engine::Engine,
     ids,
     letters::{Access, Letter, LetterStore, Letters, Opened},
-    wiring::Format,
+    wiring::{Broker as Kind, Format},
 };
 
 use super::{
-    CONNECTOR,
+    CONNECTOR, Doors,
     deliveries::follow,
     topics::{BrokerError, Doing, Topics, Work, event},
 };
@@ -32,8 +33,8 @@ struct Real<B> {
     broker: B,
     /// The same once more, for the deliveries.
     other: Mutex<Option<B>>,
-    /// As spans name it.
-    system: &'static str,
+    /// What a function with a door needs.
+    doors: Doors,
     /// What is known to be there.
     made: Mutex<BTreeSet<String>>,
 }
@@ -42,36 +43,65 @@ struct Real<B> {
 #[cfg(feature = "nats")]
 pub(super) async fn nats(url: &str) -> Result<Arc<dyn Topics>, BrokerError> {
     let wrong = |error: &dyn fmt::Display| BrokerError::Wrong(url.to_owned(), error.to_string());
-    let config = Config::from_lookup(|key| setting(key, "broker_host", url));
+    let settings = Asked::with("broker_host", url);
+    let config = Config::from_lookup(|key| settings.get(key));
     let config = config.map_err(|error| wrong(&error))?;
     let nats = Nats::connect(&config)
         .await
         .map_err(|error| wrong(&error))?;
-    Ok(Arc::new(Real::new(nats.clone(), nats, "nats")))
+    let doors = settings.doors(Kind::Nats);
+    Ok(Arc::new(Real::new(nats.clone(), nats, doors)))
 }
 
 /// The same for Kafka.
 #[cfg(feature = "kafka")]
 pub(super) fn kafka(url: &str, hosts: &str) -> Result<Arc<dyn Topics>, BrokerError> {
-    let settings = Settings::from_lookup(|key| setting(key, "broker_hosts", hosts));
+    let asked = Asked::with("broker_hosts", hosts);
+    let settings = Settings::from_lookup(|key| asked.get(key));
     let settings = settings.map_err(|error| BrokerError::Wrong(url.to_owned(), error))?;
     let (broker, other) = (Kafka::new(settings.clone()), Kafka::new(settings));
-    Ok(Arc::new(Real::new(broker, other, "kafka")))
+    let doors = asked.doors(Kind::Kafka);
+    Ok(Arc::new(Real::new(broker, other, doors)))
 }
 
-fn setting(key: &str, given: &str, value: &str) -> Option<String> {
-    match key == given {
-        true => Some(value.to_owned()),
-        false => std::env::var(key).ok(),
+/// What of the environment says how to reach a broker: whatever it was asked for and holds.
+struct Asked {
+    /// The name and value that the command line gives.
+    given: (&'static str, String),
+    found: RefCell<BTreeMap<String, String>>,
+}
+
+impl Asked {
+    fn with(name: &'static str, value: &str) -> Self {
+        let given = (name, value.to_owned());
+        let found = RefCell::default();
+        Self { given, found }
+    }
+
+    fn get(&self, key: &str) -> Option<String> {
+        let value = match key == self.given.0 {
+            true => Some(self.given.1.clone()),
+            false => std::env::var(key).ok(),
+        };
+        let found = value.clone().map(|value| (key.to_owned(), value));
+        self.found.borrow_mut().extend(found);
+        value
+    }
+
+    fn doors(self, broker: Kind) -> Doors {
+        Doors {
+            broker,
+            settings: self.found.into_inner(),
+        }
     }
 }
 
 impl<B: Broker + Inspect + LetterStore> Real<B> {
-    fn new(broker: B, other: B, system: &'static str) -> Self {
+    fn new(broker: B, other: B, doors: Doors) -> Self {
         Self {
             broker,
             other: Mutex::new(Some(other)),
-            system,
+            doors,
             made: Mutex::default(),
         }
     }
@@ -127,6 +157,10 @@ impl<B: Broker + Inspect + LetterStore> Real<B> {
 }
 
 impl<B: Broker + Inspect + LetterStore> Topics for Real<B> {
+    fn doors(&self) -> Option<&Doors> {
+        Some(&self.doors)
+    }
+
     fn publish<'a>(
         &'a self,
         topic: &'a str,
@@ -178,13 +212,13 @@ impl<B: Broker + Inspect + LetterStore> Topics for Real<B> {
         let broker = other.take().expect("a run delivers once");
         let engine = Engine::new(broker, work.target, work.seen)
             .named(CONNECTOR)
-            .traced(&work.telemetry, self.system);
+            .traced(&work.telemetry, self.doors.broker.name());
         Box::pin(follow(engine, work.bus, work.stop))
     }
 }
 
 impl<B> fmt::Debug for Real<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Real").field(&self.system).finish()
+        f.debug_tuple("Real").field(&self.doors.broker).finish()
     }
 }

@@ -16,7 +16,7 @@ use openfaas_telemetry::Telemetry;
 use thiserror::Error;
 
 use super::{
-    Bus, CONNECTOR,
+    Bus, CONNECTOR, Doors,
     deliveries::{Seen, follow},
 };
 
@@ -25,6 +25,11 @@ pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What the bus asks of whatever holds its topics.
 pub trait Topics: fmt::Debug + Send + Sync {
+    /// What functions need that take their events from there themselves; none where they cannot.
+    fn doors(&self) -> Option<&Doors> {
+        None
+    }
+
     /// Stores an event in a topic.
     fn publish<'a>(
         &'a self,

@@ -30,9 +30,16 @@ pub use forward::Client;
 pub use headers::uuid;
 pub use serve::serve;
 
+use openfaas_delivery::wiring::Broker;
 use tokio_util::sync::CancellationToken;
 
-use crate::{build::Builder, bus::Bus, process::Functions, stack::Known, traces::Traces};
+use crate::{
+    build::{BuildError, Builder},
+    bus::{self, Bus},
+    process::{Functions, Spec},
+    stack::Known,
+    traces::Traces,
+};
 
 /// Where functions send their telemetry, below the gateway's address.
 pub const OTLP: &str = "/local/otlp";
@@ -73,6 +80,26 @@ pub struct Gateway {
     pub stop: CancellationToken,
     /// Where it listens.
     pub address: SocketAddr,
+}
+
+impl Gateway {
+    /// Builds a function, with a way to the broker where it takes its events from there itself. None when nothing is to be
+    /// built of it.
+    pub async fn build(&self, spec: &Spec) -> Option<Result<PathBuf, BuildError>> {
+        let broker = self.bus.door(spec).and_then(|door| door.broker);
+        let feature = broker.map(Broker::name);
+        self.builder.build(&spec.service, feature).await
+    }
+
+    /// Deploys a function; `program`: unless it stays what it was.
+    pub async fn run(&self, spec: Spec, program: Option<PathBuf>) {
+        // One that finds no topic asks again only after a while.
+        if let Some(door) = self.bus.door(&spec) {
+            self.bus.make(&door).await;
+        }
+        let wiring = bus::environment(&spec, self.bus.topics.doors());
+        self.functions.deploy(spec, wiring, program);
+    }
 }
 
 /// An address at which somebody on this machine reaches a server that listens on `address`.

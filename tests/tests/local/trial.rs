@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use openfaas_tests::runner::program;
 use openfaas_tests::tools::repository;
+use openfaas_tests::{kafka, nats};
 
 /// What a command writes to stdout, and its exit code.
 fn said(command: &mut Command) -> (String, Option<i32>) {
@@ -33,6 +34,40 @@ fn the_order_chain_keeps_its_promises() {
         !text.contains('\u{1b}'),
         "plain lines where there is no terminal"
     );
+    every_promise_is_kept(&text);
+}
+
+/// Orders of two trials.
+const PUBLISHED: usize = 18;
+
+#[tokio::test]
+async fn the_order_chain_keeps_its_promises_over_nats() {
+    let server = nats::Server::start();
+    is_tried_on(&format!("nats://{}", server.address()));
+    let look = server.look().await;
+    let orders = look.jetstream.get_stream("ORDERS").await.unwrap();
+    assert_eq!(orders.cached_info().state.messages, PUBLISHED as u64);
+}
+
+#[test]
+fn the_order_chain_keeps_its_promises_over_kafka() {
+    let server = kafka::Server::start();
+    is_tried_on(&format!("kafka://{}", server.hosts()));
+    assert_eq!(server.messages("orders").len(), PUBLISHED);
+}
+
+/// Twice: the second finds all that the first has left on the broker.
+fn is_tried_on(broker: &str) {
+    for _ in 0..2 {
+        let mut trial = Command::new(env!("CARGO_BIN_EXE_local-with-brokers"));
+        trial.current_dir(repository());
+        let (text, code) = said(trial.args(["try", "--broker", broker]));
+        assert_eq!(code, Some(0), "{text}");
+        every_promise_is_kept(&text);
+    }
+}
+
+fn every_promise_is_kept(text: &str) {
     for order in [
         "good",
         "declined",

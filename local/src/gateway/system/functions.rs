@@ -165,7 +165,7 @@ fn deploy(gateway: &Gateway, mut spec: Spec) -> Result<StatusCode, Failure> {
             "there is no secret {name}: create it with `faas-cli secret create {name}`"
         )));
     }
-    let wiring = stack::wiring(&spec).map_err(|errors| {
+    stack::wiring(&spec).map_err(|errors| {
         wrong(
             errors
                 .iter()
@@ -177,7 +177,7 @@ fn deploy(gateway: &Gateway, mut spec: Spec) -> Result<StatusCode, Failure> {
     let gateway = gateway.clone();
     tokio::spawn(async move {
         let host = &gateway.functions.host;
-        let program = match gateway.builder.build(&spec.service).await {
+        let program = match gateway.build(&spec).await {
             Some(Ok(program)) => Some(program),
             Some(Err(error)) => {
                 host.console.note(
@@ -188,13 +188,7 @@ fn deploy(gateway: &Gateway, mut spec: Spec) -> Result<StatusCode, Failure> {
             }
             None => gateway.given.get(&spec.service).cloned(),
         };
-        gateway.functions.deploy(
-            spec,
-            wiring
-                .map(|wiring| wiring.to_environment())
-                .unwrap_or_default(),
-            program,
-        );
+        gateway.run(spec, program).await;
     });
     Ok(StatusCode::ACCEPTED)
 }

@@ -3,5 +3,6 @@
 mod brokers;
 mod chain;
 mod dead_letters;
+mod doors;
 mod faults;
 mod publish;
