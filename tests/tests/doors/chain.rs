@@ -115,7 +115,16 @@ async fn run(broker: Broker, kind: &str, set: &[(&str, &str)]) {
         }
     }
     let storefront = &running[0];
-    for (id, status) in [("good", "shipped"), ("declined", "declined")] {
+    let line = json!({ "item": "tea", "quantity": 1, "price": 900 });
+    let order = json!({ "id": "asked", "customer": "ada", "card": "4000", "lines": [line] });
+    let json = [("content-type", "application/json")];
+    let answer = storefront.call("POST", "/orders/topic", &json, &order.to_string());
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    for (id, status) in [
+        ("good", "shipped"),
+        ("declined", "declined"),
+        ("asked", "shipped"),
+    ] {
         let path = format!("/orders/{id}");
         let told = async || (storefront.get(&path).body == status).then_some(());
         until(&format!("{id} is {status}"), told).await;
