@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What was measured for a contender and for its reference, pair by pair.
 #[derive(Debug, Default)]
-pub(crate) struct Pairs {
+pub struct Pairs {
     /// The reference's figures, in the order they were taken.
     reference: Vec<f64>,
     /// The contender's figures, each taken right after the reference's of the same place.
@@ -13,7 +13,7 @@ pub(crate) struct Pairs {
 
 /// What a ratio has to be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Budget {
+pub enum Budget {
     /// Such as a rate.
     AtLeast(f64),
     /// Such as a cost.
@@ -22,7 +22,7 @@ pub(crate) enum Budget {
 
 /// Whether a budget is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// The median keeps it.
     Kept,
     /// The median does not, but by no more than the reference differs from itself.
@@ -35,13 +35,13 @@ pub(crate) enum Verdict {
 
 impl Pairs {
     /// Adds one pair.
-    pub(crate) fn push(&mut self, reference: f64, contender: f64) {
+    pub fn push(&mut self, reference: f64, contender: f64) {
         self.reference.push(reference);
         self.contender.push(contender);
     }
 
     /// The median of what the pairs' ratios are: contender by reference.
-    pub(crate) fn ratio(&self) -> f64 {
+    pub fn ratio(&self) -> f64 {
         median(
             self.contender
                 .iter()
@@ -51,7 +51,7 @@ impl Pairs {
     }
 
     /// The median of what the contender has more than the reference.
-    pub(crate) fn added(&self) -> f64 {
+    pub fn added(&self) -> f64 {
         median(
             self.contender
                 .iter()
@@ -61,7 +61,7 @@ impl Pairs {
     }
 
     /// How much the reference differs from itself in this run, as a share: the median change from one of its figures to the next.
-    pub(crate) fn unrest(&self) -> f64 {
+    pub fn unrest(&self) -> f64 {
         median(
             self.reference
                 .windows(2)
@@ -70,17 +70,17 @@ impl Pairs {
     }
 
     /// The median of the contender's figures.
-    pub(crate) fn contender(&self) -> f64 {
+    pub fn contender(&self) -> f64 {
         median(self.contender.iter().copied())
     }
 
     /// The median of the reference's figures.
-    pub(crate) fn reference(&self) -> f64 {
+    pub fn reference(&self) -> f64 {
         median(self.reference.iter().copied())
     }
 
     /// Holds the ratio against `budget`.
-    pub(crate) fn verdict(&self, budget: Budget) -> Verdict {
+    pub fn verdict(&self, budget: Budget) -> Verdict {
         budget.verdict(self.ratio(), self.unrest())
     }
 }
@@ -89,7 +89,7 @@ impl Pairs {
 
 impl Budget {
     /// A budget is missed when `ratio` lies beyond it by more than `unrest`.
-    pub(crate) fn verdict(self, ratio: f64, unrest: f64) -> Verdict {
+    pub fn verdict(self, ratio: f64, unrest: f64) -> Verdict {
         let short = match self {
             Self::AtLeast(least) => least - ratio,
             Self::AtMost(most) => ratio - most,
@@ -124,7 +124,7 @@ impl fmt::Display for Verdict {
 }
 
 /// The middle of some figures, or the mean of the two in the middle; 0 of none.
-pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
+pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
     let mut figures: Vec<f64> = figures.into_iter().collect();
     figures.sort_by(f64::total_cmp);
     match figures.len() {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::compare::{Budget, Pairs, median};
 use crate::contenders;
 use crate::error::Error;
 use crate::generator::{self, Plan, Until};
 use crate::load::{self, Throughput};
-use crate::report::{Report, Row, rate};
 use crate::server::Contender;
 use crate::sink::Sink;
+use openfaas_bench::compare::{Budget, Pairs, median};
+use openfaas_bench::report::{Report, Row, rate};
 
 /// How many pairs a ratio is the median of.
 const PAIRS: usize = 7;

@@ -6,13 +6,13 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use crate::compare::{Budget, Pairs};
 use crate::contenders;
 use crate::error::Error;
 use crate::generator::{self, Plan, Until};
-use crate::report::{Report, Row};
 use crate::server::Contender;
 use crate::sink::Sink;
+use openfaas_bench::compare::{Budget, Pairs};
+use openfaas_bench::report::{Report, Row};
 
 /// How many requests the shorter and the longer run send.
 const REQUESTS: [u64; 2] = [2_000, 12_000];

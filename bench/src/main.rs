@@ -3,13 +3,11 @@
 //! - [`http`], [`start`], [`memory`], [`instructions`]: a no-op function beside bare axum, raw hyper and of-watchdog
 //! - [`codec`]: the CloudEvents codec beside cloudevents-sdk
 //! - [`delivery`]: the engine over the in-memory bus
-//! - [`compare`]: ratios of interleaved pairs, and the rule by which a budget is missed
 //! - [`contenders`], [`server`]: what is measured, each a process of its own
 //! - [`load`], [`generator`], [`sink`]: where requests come from and where spans go
-//! - [`report`]: the table
+//! - the library: ratios of interleaved pairs, the rule by which a budget is missed, and tables
 
 mod codec;
-mod compare;
 mod contenders;
 mod delivery;
 mod error;
@@ -18,7 +16,6 @@ mod http;
 mod instructions;
 mod load;
 mod memory;
-mod report;
 mod server;
 mod sink;
 mod start;
@@ -28,7 +25,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 
 use crate::error::Error;
-use crate::report::Report;
+use openfaas_bench::report::Report;
 
 const USAGE: &str = "\
 Side by side with peers, in one run, as ratios. Exit code 1 when a budget is missed.
@@ -42,6 +39,10 @@ Names:
   instructions  Instructions per request, counted by callgrind
   codec         The CloudEvents codec beside cloudevents-sdk
   delivery      The engine over the in-memory bus
+  connector     The connector over a real NATS and a real Kafka, beside the raw clients
+  door          A function that takes its own topic, likewise
+
+The last two take --quick.
 ";
 
 /// A bench by what it gives.

@@ -4,13 +4,13 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use crate::compare::{Budget, Pairs};
 use crate::contenders;
 use crate::error::Error;
 use crate::load;
-use crate::report::{Report, Row};
 use crate::server::Contender;
 use crate::sink::Sink;
+use openfaas_bench::compare::{Budget, Pairs};
+use openfaas_bench::report::{Report, Row};
 
 /// How many times each server is measured.
 const RUNS: usize = 7;

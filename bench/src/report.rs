@@ -3,10 +3,11 @@
 use std::fmt;
 
 use crate::compare::{Budget, Pairs, Verdict};
+use crate::table;
 
 /// A table with a caption before it and remarks after it.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub struct Report {
     caption: String,
     rows: Vec<Row>,
     remarks: Vec<String>,
@@ -14,30 +15,30 @@ pub(crate) struct Report {
 
 /// One comparison.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub struct Row {
     /// What was measured.
-    pub(crate) what: String,
+    pub what: String,
     /// Its figure, with unit.
-    pub(crate) figure: String,
+    pub figure: String,
     /// What it stands beside.
-    pub(crate) beside: String,
+    pub beside: String,
     /// The figure of that.
-    pub(crate) reference: String,
+    pub reference: String,
     /// How much the reference differs from itself in this run.
-    pub(crate) unrest: String,
+    pub unrest: String,
     /// What the ratio has to be; empty where nothing is promised.
-    pub(crate) budget: String,
+    pub budget: String,
     /// Whether it is, where something is promised.
-    pub(crate) verdict: Option<Verdict>,
+    pub verdict: Option<Verdict>,
     /// Figure by reference.
-    pub(crate) ratio: String,
+    pub ratio: String,
 }
 
 // === impl Report ===
 
 impl Report {
     /// A report without rows. The caption says what was run.
-    pub(crate) fn new(caption: impl Into<String>) -> Self {
+    pub fn new(caption: impl Into<String>) -> Self {
         Self {
             caption: caption.into(),
             rows: Vec::new(),
@@ -46,17 +47,17 @@ impl Report {
     }
 
     /// Adds a row.
-    pub(crate) fn push(&mut self, row: Row) {
+    pub fn push(&mut self, row: Row) {
         self.rows.push(row);
     }
 
     /// Adds a sentence that goes below the table.
-    pub(crate) fn remark(&mut self, remark: impl Into<String>) {
+    pub fn remark(&mut self, remark: impl Into<String>) {
         self.remarks.push(remark.into());
     }
 
     /// Whether a row's budget is missed.
-    pub(crate) fn missed(&self) -> bool {
+    pub fn missed(&self) -> bool {
         self.rows
             .iter()
             .any(|row| row.verdict == Some(Verdict::Missed))
@@ -68,30 +69,8 @@ impl fmt::Display for Report {
         const TITLES: [&str; 8] = [
             "", "measured", "beside", "measured", "unrest", "budget", "verdict", "ratio",
         ];
-        let mut lines = vec![TITLES.map(str::to_owned)];
-        lines.extend(self.rows.iter().map(Row::cells));
-        let widths: Vec<usize> = (0..TITLES.len())
-            .map(|column| {
-                lines
-                    .iter()
-                    .map(|line| line[column].chars().count())
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
         writeln!(f, "{}\n", self.caption)?;
-        for (place, line) in lines.iter().enumerate() {
-            for (cell, width) in line.iter().zip(&widths) {
-                write!(f, "| {cell:<width$} ")?;
-            }
-            writeln!(f, "|")?;
-            if place == 0 {
-                for width in &widths {
-                    write!(f, "|{:-<1$}", "", width + 2)?;
-                }
-                writeln!(f, "|")?;
-            }
-        }
+        table::write(f, TITLES, self.rows.iter().map(Row::cells))?;
         for remark in &self.remarks {
             writeln!(f, "\n{remark}")?;
         }
@@ -103,7 +82,7 @@ impl fmt::Display for Report {
 
 impl Row {
     /// A row of pairs, their figures written by `unit`.
-    pub(crate) fn of_pairs(
+    pub fn of_pairs(
         what: &str,
         beside: &str,
         pairs: &Pairs,
@@ -141,6 +120,6 @@ impl Row {
 }
 
 /// Thousands per second.
-pub(crate) fn rate(per_second: f64) -> String {
+pub fn rate(per_second: f64) -> String {
     format!("{:.1} k/s", per_second / 1e3)
 }

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use crate::compare::{Budget, Pairs};
 use crate::contenders;
 use crate::error::Error;
-use crate::report::{Report, Row};
 use crate::server::Contender;
 use crate::sink::Sink;
+use openfaas_bench::compare::{Budget, Pairs};
+use openfaas_bench::report::{Report, Row};
 
 /// How many times each server is started.
 const RUNS: usize = 30;

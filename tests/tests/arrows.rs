@@ -27,9 +27,10 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates that may look at anything, and that nothing looks at.
-const OBSERVERS: [&str; 4] = [
+const OBSERVERS: [&str; 5] = [
     "openfaas-tests",
     "openfaas-bench",
+    "openfaas-bench-brokers",
     "openfaas-bench-reference",
     "openfaas-bench-function",
 ];

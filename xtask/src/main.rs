@@ -38,7 +38,7 @@ Commands:
   test          Run every check and every test, with a summary at the end
     --cluster   Only those that need a Kubernetes cluster and KEDA, which are built first
   lock          Bring the functions' Cargo.lock up to the root's, after dependencies changed
-  bench <NAME>  Measure beside peers: http, start, memory, instructions, codec, delivery
+  bench <NAME>  Measure beside peers: http, start, memory, instructions, codec, delivery, connector, door
   chaos <NAME>  Kill whatever can die while events travel over nats or kafka, and count
 
 Options:
