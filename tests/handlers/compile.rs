@@ -2,5 +2,5 @@
 
 #[test]
 fn a_wrong_handler_is_told_what_a_right_one_is() {
-    trybuild::TestCases::new().compile_fail("handlers/*.rs");
+    trybuild::TestCases::new().compile_fail("wrong/*.rs");
 }
