@@ -29,6 +29,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 /// Crates that may look at anything, and that nothing looks at.
 const OBSERVERS: [&str; 5] = [
     "openfaas-tests",
+    "openfaas-handlers",
     "openfaas-bench",
     "openfaas-bench-brokers",
     "openfaas-bench-reference",

@@ -10,9 +10,10 @@ use crate::filter::Filter;
 pub async fn a_dead_letter_is_the_original<S: Stand>(stand: &S) {
     let mut scene = Scene::new(stand, "original", Function::new(|_, _| Act::Retry(None))).await;
     scene.wiring.retry.attempts = 3;
-    let original = scene
+    scene
         .publish(&event("one", "key").with_extension("custom", "kept"))
         .await;
+    let original = scene.inputs().await.remove(0);
     scene.deliver(scene.settled()).await;
     let letters = scene.letters().await;
     assert_eq!(letters.len(), 1);

@@ -49,6 +49,8 @@ pub(super) struct Gated<B> {
 /// A function on a topic, with names that no other promise uses.
 pub(super) struct Scene<'a, S: Stand> {
     pub(super) stand: &'a S,
+    /// What the events of this scene are stored through.
+    publisher: S::Broker,
     pub(super) wiring: Wiring,
     pub(super) function: Function,
     pub(super) door: bool,
@@ -73,6 +75,7 @@ impl<'a, S: Stand> Scene<'a, S> {
         let shut_topic = format!("{name}-out");
         Self {
             stand,
+            publisher: stand.broker(),
             wiring,
             function,
             door: false,
@@ -89,26 +92,18 @@ impl<'a, S: Stand> Scene<'a, S> {
         self.wiring.replies.topics()[0].to_owned()
     }
 
-    pub(super) async fn publish(&self, event: &Event) -> Message {
-        let broker = self.stand.broker();
-        let publication = broker
+    /// Stores an event in the input.
+    pub(super) async fn publish(&self, event: &Event) {
+        let publication = self
+            .publisher
             .encode(&Arc::from(self.input()), event, Format::Binary)
             .expect("a valid event");
-        self.publish_raw(publication).await
+        self.publish_raw(publication).await;
     }
 
-    pub(super) async fn publish_raw(&self, publication: Publication) -> Message {
-        let stored = self
-            .stand
-            .broker()
-            .publish(&publication)
-            .await
-            .expect("the broker stores");
-        let messages = self.stand.messages(&publication.topic).await;
-        messages
-            .into_iter()
-            .find(|message| message.position == stored.position)
-            .expect("what was stored is there")
+    pub(super) async fn publish_raw(&self, publication: Publication) {
+        let stored = self.publisher.publish(&publication).await;
+        stored.expect("the broker stores");
     }
 
     /// Delivers until `enough` is done, then drains.
@@ -190,6 +185,10 @@ impl<'a, S: Stand> Scene<'a, S> {
     /// Waits until nothing is unsettled.
     pub(super) async fn settled(&self) {
         until(async || self.backlog().await == 0).await;
+    }
+
+    pub(super) async fn inputs(&self) -> Vec<Message> {
+        self.stand.messages(self.input()).await
     }
 
     pub(super) async fn letters(&self) -> Vec<Message> {
