@@ -74,6 +74,8 @@ pub enum Mistake {
     KeepOldLease,
     /// A source does not look whether messages between two of its own went to somebody else, or were lost.
     IgnoreGap,
+    /// A source repeats for ever the ack of a delivery that its server has forgotten.
+    RepeatForgotten,
 }
 
 /// At most one planted mistake.
@@ -83,7 +85,7 @@ pub struct Planted(#[cfg(feature = "mistakes")] Option<Mistake>);
 #[cfg(feature = "mistakes")]
 impl Mistake {
     /// Every one.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AcknowledgeFirst,
         Self::SettleBeforeReplies,
         Self::ForgetProgress,
@@ -114,6 +116,7 @@ impl Mistake {
         Self::TakeOverEarly,
         Self::KeepOldLease,
         Self::IgnoreGap,
+        Self::RepeatForgotten,
     ];
 }
 

@@ -155,6 +155,20 @@ impl<C: Clock> Bus<C> {
         state.wake(durable);
     }
 
+    /// The first message of a durable that is out, and the first that it never gave out.
+    #[cfg(feature = "sim")]
+    pub(crate) fn given(&self, durable: &str) -> Option<(u64, u64)> {
+        self.shared.lock().store.given(durable)
+    }
+
+    /// Puts a durable back to where it had not yet given out this message.
+    #[cfg(feature = "sim")]
+    pub(crate) fn restore(&self, durable: &str, next: u64) {
+        let mut state = self.shared.lock();
+        state.store.restore(durable, next);
+        state.wake(durable);
+    }
+
     /// What is in use.
     pub fn status(&self) -> Status {
         let state = self.shared.lock();

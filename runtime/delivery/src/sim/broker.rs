@@ -1,6 +1,7 @@
 //! The broker of a plan, behind a network that loses, repeats, refuses and lies.
 
 mod bus;
+mod consumer;
 mod source;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use openfaas_cloudevents::Event;
 
-use self::bus::{BusSource, Sequence};
+use self::bus::BusSource;
+use self::consumer::Consumer;
 pub(super) use self::source::AnySource;
 use super::group::{Cluster, GroupSource};
 use super::lease::{Bucket, Lease};
@@ -34,7 +36,7 @@ pub(super) struct Brokers {
     pub(super) cluster: Cluster,
     pub(super) bucket: Bucket,
     pub(super) away: Arc<Away>,
-    sequences: Arc<Mutex<BTreeMap<Arc<str>, Sequence>>>,
+    consumers: Arc<Mutex<BTreeMap<Arc<str>, Consumer>>>,
 }
 
 /// The broker as one process reaches it.
@@ -55,16 +57,23 @@ impl Brokers {
             cluster,
             bucket: Bucket::default(),
             away: Arc::default(),
-            sequences: Arc::default(),
+            consumers: Arc::default(),
         }
     }
 
-    fn sequence(&self, durable: &Arc<str>) -> Sequence {
-        let mut sequences = self
-            .sequences
+    fn consumer(&self, durable: &Arc<str>) -> Consumer {
+        let mut consumers = self
+            .consumers
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(sequences.entry(Arc::clone(durable)).or_default())
+        let new = || Consumer::new(&self.bus, durable);
+        let consumer = consumers.entry(Arc::clone(durable)).or_insert_with(new);
+        consumer.clone()
+    }
+
+    /// The server crashes, and has forgotten some deliveries of this durable when it is back; not where none is out.
+    pub(super) fn crash(&self, durable: &str, world: &World) -> bool {
+        self.consumer(&Arc::from(durable)).crash(world)
     }
 }
 
@@ -103,13 +112,13 @@ impl FaultyBroker {
         let line = book.line(self.process.owner, &subscription.topic);
         line.inherited = inherited;
         drop(book);
-        let sequence = self.brokers.sequence(&subscription.durable);
+        let consumer = self.brokers.consumer(&subscription.durable);
         Ok(BusSource::new(
             source,
             subscription,
             &self.process,
             lease,
-            sequence,
+            consumer,
             self.planted,
         ))
     }

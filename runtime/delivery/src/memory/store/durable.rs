@@ -197,6 +197,23 @@ impl Store {
         }
     }
 
+    #[cfg(feature = "sim")]
+    pub(in crate::memory) fn given(&self, durable: &str) -> Option<(u64, u64)> {
+        let durable = self.durables.get(durable)?;
+        Some((durable.floor(), durable.next))
+    }
+
+    #[cfg(feature = "sim")]
+    pub(in crate::memory) fn restore(&mut self, durable: &str, next: u64) {
+        let Some(durable) = self.durables.get_mut(durable) else {
+            return;
+        };
+        durable.next = durable.next.min(next);
+        for (offset, pending) in durable.pending.split_off(&next) {
+            durable.due.remove(&(pending.due, offset));
+        }
+    }
+
     /// Forgets a durable. What only that one had not settled goes with it, or, where it was the only one of its topic,
     /// all but what is kept of a topic that nobody reads.
     pub(in crate::memory) fn remove(&mut self, name: &str) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use super::consumer::Consumer;
 use crate::broker::{
     Count, Demand, Message, Position, Record, Source, SourceError, SourceEvent, Subscription,
 };
@@ -23,9 +24,6 @@ use crate::sim::world::World;
 /// How long a message is held up that another overtakes.
 const HELD_UP: Duration = Duration::from_millis(20);
 
-/// How many messages a durable has given out, whoever got them: the consumer's sequence.
-pub(super) type Sequence = Arc<Mutex<u64>>;
-
 /// One open subscription.
 pub(in crate::sim) struct BusSource {
     inner: Arc<MemorySource<World>>,
@@ -33,7 +31,9 @@ pub(in crate::sim) struct BusSource {
     topic: Arc<str>,
     ordered: bool,
     lease: Option<Lease>,
-    sequence: Sequence,
+    consumer: Consumer,
+    /// How often its server had crashed when it was opened.
+    crashes: u64,
     planted: Planted,
     way: Mutex<Way>,
 }
@@ -64,17 +64,18 @@ impl BusSource {
         subscription: &Subscription,
         process: &Process,
         lease: Option<Lease>,
-        sequence: Sequence,
+        consumer: Consumer,
         planted: Planted,
     ) -> Self {
-        let expected = *sequence.lock().unwrap_or_else(PoisonError::into_inner) + 1;
+        let expected = consumer.sequence() + 1;
         Self {
             inner: Arc::new(inner),
             process: process.clone(),
             topic: Arc::clone(&subscription.topic),
             ordered: subscription.ordered,
             lease,
-            sequence,
+            crashes: consumer.crashes(),
+            consumer,
             planted,
             way: Mutex::new(Way {
                 expected,
@@ -119,11 +120,7 @@ impl BusSource {
                 }
                 other => return other,
             };
-            let number = {
-                let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
-                *sequence += 1;
-                *sequence
-            };
+            let number = self.consumer.gives();
             let lost = world.chance(faults.transit);
             if self.lease.is_none() && lost {
                 return SourceEvent::Interrupted("the connection broke".into());
@@ -149,8 +146,12 @@ impl BusSource {
             return self.inner.next().await;
         };
         while lease.is_held() {
+            if self.consumer.crashes() != self.crashes {
+                return SourceEvent::Interrupted("its server crashed".into());
+            }
             let event = tokio::select! {
                 biased;
+                () = self.consumer.crashed() => continue,
                 event = self.inner.next() => event,
                 () = self.process.world.sleep_until(lease.ends()) => continue,
             };
@@ -276,13 +277,16 @@ impl BusSource {
                 ));
             }
         }
-        let (inner, position, failures) = (
+        let (inner, consumer, position) = (
             Arc::clone(&self.inner),
+            self.consumer.clone(),
             position.clone(),
-            ledger.plan.faults.settle,
         );
-        let asked = position.clone();
+        let (asked, failures) = (position.clone(), ledger.plan.faults.settle);
         let act = move || {
+            if consumer.has_forgotten(&position) {
+                return None;
+            }
             let settled = inner
                 .settle(&position)
                 .now_or_never()
@@ -290,11 +294,14 @@ impl BusSource {
             if settled.is_ok() {
                 ledger.settled(owner, &position);
             }
-            settled
+            Some(settled)
         };
         match self.process.ask(failures, act).await {
-            Ok(Err(SourceError::Lost)) => self.refuse(&asked),
-            Ok(answer) => answer,
+            Ok(None) if self.planted.is(Mistake::RepeatForgotten) => {
+                Err(SourceError::Unavailable("it is not confirmed".into()))
+            }
+            Ok(None | Some(Err(SourceError::Lost))) => self.refuse(&asked),
+            Ok(Some(answer)) => answer,
             Err(why) => Err(SourceError::Unavailable(why.into())),
         }
     }

@@ -48,6 +48,8 @@ pub(in crate::sim) enum What {
     LettersAway(Duration),
     /// Nothing can be stored for so long.
     BrokerAway(Duration),
+    /// The server crashes, and comes back with an older state of a consumer: it has forgotten what it gave out since.
+    Forgets,
     /// Retention removes a message that is not settled.
     Retention,
     /// A function is killed by somebody.
@@ -115,6 +117,7 @@ impl What {
             58..65 if !door => Self::Outage(long),
             65..75 => Self::Sickness(draw.millis(1_000, 600_000)),
             75..83 => Self::LettersAway(long),
+            83..96 if kind == Kind::Leased && draw.chance(400) => Self::Forgets,
             83..90 => Self::BrokerAway(long),
             90..96 => Self::Retention,
             _ if door => Self::Crash(1),

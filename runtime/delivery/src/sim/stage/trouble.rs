@@ -7,6 +7,10 @@ use crate::clock::Clock;
 use crate::sim::ledger::Serial;
 use crate::sim::plan::{Kind, What};
 
+/// How often, and how many times, it is looked for something that can be forgotten.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 1_000;
+
 impl Stage {
     /// Lets it happen.
     pub(super) fn trouble(&self, what: What) {
@@ -31,6 +35,7 @@ impl Stage {
             (What::Sickness(long), _) => function.sicken(long),
             (What::LettersAway(long), _) => self.brokers.away.letters(now + long),
             (What::BrokerAway(long), _) => self.brokers.away.all(now + long),
+            (What::Forgets, _) => self.forget(LOOKS),
             (What::Retention, _) => self.remove_one(),
             (What::Kill, _) => function.die(None),
             (_, None) => {}
@@ -51,6 +56,20 @@ impl Stage {
         match self.plan.kind {
             Kind::Partitions(_) => self.brokers.cluster.evict(&durable),
             Kind::Bus | Kind::Leased => self.brokers.bus.evict(&durable),
+        }
+    }
+
+    /// The server crashes as soon as there is something that it can forget.
+    fn forget(&self, looks: u32) {
+        let crash = |durable: &str| self.brokers.crash(durable, &self.world);
+        let mut subscriptions = self.plan.subscriptions();
+        let forgets = subscriptions.any(|(wiring, topic)| crash(&wiring.durable(topic)));
+        if forgets {
+            self.ledger
+                .note(|| "broker: crashed, and has forgotten".into());
+        } else if looks > 0 {
+            let stage = self.clone();
+            self.world.after(LOOK, move || stage.forget(looks - 1));
         }
     }
 
