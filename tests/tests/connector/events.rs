@@ -72,6 +72,40 @@ async fn what_a_filter_leaves_out_is_done_without_a_call() {
 }
 
 #[tokio::test]
+async fn what_an_expression_of_cloudevents_sql_leaves_out_is_done_without_a_call() {
+    let scene = Scene::new(&["orders"]).await;
+    let wanted = "type LIKE 'order.%' AND (EXISTS total) AND total > 9";
+    scene
+        .gateway
+        .deploy("order", &[("topic", "orders"), ("events.filter", wanted)]);
+    let connector = scene.connector(&[]).await;
+    let of = |ty, total| {
+        let mut event = event(ty);
+        event.attributes.push(("total", total));
+        event
+    };
+    for event in [
+        event("order.without"),
+        of("order.cheap", "9"),
+        of("order.dear", "10"),
+        of("payment.dear", "10"),
+        // What cannot be computed is not wanted either.
+        of("order.odd", "ten"),
+        of("order.dearer", "11"),
+    ] {
+        publish_to_nats(&scene.look, event).await;
+    }
+    until_metric(&connector, EVENTS, &["outcome=\"settled\""], "6").await;
+    until_metric(&connector, EVENTS, &["outcome=\"filtered\""], "4").await;
+    let calls = scene.gateway.calls();
+    let mut called: Vec<_> = calls.iter().map(|call| &call.headers["ce-type"]).collect();
+    called.sort();
+    assert_eq!(called, ["order.dear", "order.dearer"]);
+    until_metric(&connector, LAG, &["function=\"order\""], "0").await;
+    assert!(scene.look.messages("dead-letter.>").await.is_empty());
+}
+
+#[tokio::test]
 async fn what_is_too_large_for_a_gateway_is_a_dead_letter_that_says_so() {
     let scene = Scene::new(&["orders"]).await;
     scene.gateway.deploy("order", &[("topic", "orders")]);

@@ -1,22 +1,26 @@
 //! Over NATS, with what may go wrong on the way.
 
-use openfaas_delivery::ids;
+use std::time::{Duration, SystemTime};
+
+use async_nats::jetstream::stream;
+use openfaas_delivery::{dead_letter, ids};
 use openfaas_tests::connector::command;
 use openfaas_tests::runner::until;
 
 use super::{Dead, names};
 use crate::support::Scene;
 
-/// Between the put-back and the end of the letter, here by a user who may not delete.
+/// Users of whom one may not delete: a put-back of theirs ends between its two steps.
+const LIMITED: &str = r#"
+    authorization: { users: [
+        { user: root, password: pass }
+        { user: limited, password: pass, permissions: { publish: {
+            allow: [">"], deny: ["$JS.API.STREAM.MSG.DELETE.>"] } } }
+    ] }"#;
+
 #[tokio::test]
 async fn one_that_was_interrupted_between_its_steps_is_done_again_and_stored_once() {
-    let limited = r#"
-        authorization: { users: [
-            { user: root, password: pass }
-            { user: limited, password: pass, permissions: { publish: {
-                allow: [">"], deny: ["$JS.API.STREAM.MSG.DELETE.>"] } } }
-        ] }"#;
-    let scene = Scene::guarded(limited, ("root", "pass"), &["orders"]).await;
+    let scene = Scene::guarded(LIMITED, ("root", "pass"), &["orders"]).await;
     scene.gateway.deploy("order", &[("topic", "orders")]);
     scene.bury(Dead::default()).await;
     let user = |name| [("nats_user", name), ("nats_password", "pass")];
@@ -32,6 +36,49 @@ async fn one_that_was_interrupted_between_its_steps_is_done_again_and_stored_onc
     assert_eq!(whole.code, Some(0), "{whole:?}");
     assert!(scene.letters().await.is_empty());
     assert_eq!(scene.orders().await, ["one"], "the stream knows its id");
+}
+
+#[tokio::test]
+async fn beyond_the_duplicate_window_it_is_doubled_under_the_same_id_and_not_lost() {
+    let window = Duration::from_millis(500);
+    let scene = Scene::guarded(LIMITED, ("root", "pass"), &[]).await;
+    let short = stream::Config {
+        duplicate_window: window,
+        ..stream::Config::default()
+    };
+    scene.look.stream_with("orders", short).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    scene.bury(Dead::default()).await;
+    let user = |name| [("nats_user", name), ("nats_password", "pass")];
+    let put_back = ["put-back", "--all"];
+    let half = scene.redrive_as(&user("limited"), &put_back).await;
+    assert_eq!(half.code, Some(1), "{half:?}");
+    // The server's own clock says when the window is over.
+    let id = scene.look.messages("orders").await[0]
+        .header("Nats-Msg-Id")
+        .map(str::to_owned);
+    let over = async || {
+        let info = scene.look.jetstream.get_stream("orders").await.ok()?;
+        let stored = SystemTime::from(info.get_raw_message(1).await.ok()?.time);
+        let age = SystemTime::now().duration_since(stored).ok()?;
+        (age > window * 2).then_some(())
+    };
+    until("the window is over", over).await;
+    let whole = scene.redrive_as(&user("root"), &put_back).await;
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    assert!(scene.letters().await.is_empty());
+    let orders = scene.look.messages("orders").await;
+    let ids: Vec<_> = orders.iter().map(|m| m.header("Nats-Msg-Id")).collect();
+    assert_eq!(ids, [id.as_deref(), id.as_deref()], "twice the same");
+    assert_eq!(scene.orders().await, ["one", "one"]);
+    // Each of both is for that function alone.
+    for order in &orders {
+        assert_eq!(dead_letter::redrive(order).unwrap().function, "order");
+    }
+    let _connector = scene.connector(&user("root")).await;
+    let calls = scene.gateway.until_called(2).await;
+    let ids: Vec<_> = calls.iter().map(|call| &call.headers["ce-id"]).collect();
+    assert_eq!(ids[0], ids[1], "the same event");
 }
 
 #[tokio::test]
@@ -83,7 +130,7 @@ async fn a_stream_that_lets_nobody_delete_is_refused_before_anything_goes_back()
         "order",
         &[("topic", "orders"), ("events.dead-letter-topic", "graves")],
     );
-    let config = async_nats::jetstream::stream::Config {
+    let config = stream::Config {
         deny_delete: true,
         ..Default::default()
     };
