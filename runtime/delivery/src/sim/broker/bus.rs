@@ -158,6 +158,10 @@ impl BusSource {
             if lease.is_held() {
                 return event;
             }
+            // What one who stood still is given has a number too: the holder sees the gap.
+            if let SourceEvent::Message(_) = event {
+                self.consumer.gives();
+            }
         }
         SourceEvent::Lost("the lease was not renewed".into())
     }

@@ -93,22 +93,29 @@ impl Offsets {
                 record.unclean
             );
             for (suspect, attempts) in &record.suspects {
-                append(&mut metadata, &format!(",{suspect}:{attempts}"), most);
+                if !append(&mut metadata, &format!(",{suspect}:{attempts}"), most) {
+                    break;
+                }
             }
         }
         metadata.push(';');
+        // Each is told from the one before it: after one that does not fit none may follow.
         for (open, done) in runs(offset, &self.finished) {
-            append(&mut metadata, &format!("{open}+{done},"), most);
+            if !append(&mut metadata, &format!("{open}+{done},"), most) {
+                break;
+            }
         }
         Commit { offset, metadata }
     }
 }
 
-/// Adds a word where it fits; after one that did not none does, so that what is left out is the end.
-fn append(text: &mut String, word: &str, most: usize) {
-    if text.len() + word.len() < most {
+/// Adds a word where it fits.
+fn append(text: &mut String, word: &str, most: usize) -> bool {
+    let fits = text.len() + word.len() < most;
+    if fits {
         text.push_str(word);
     }
+    fits
 }
 
 /// Lengths of what is not finished and what is, in turn.
@@ -213,6 +220,17 @@ mod tests {
             let open: Vec<u64> = (0..50).filter(|at| !finished.contains(at)).collect();
             assert_eq!(read, open);
         }
+    }
+
+    #[test]
+    fn nothing_follows_what_does_not_fit() {
+        let mut offsets = Offsets::default();
+        assert!((0..30).all(|offset| offsets.read(offset)));
+        [1, 25, 27]
+            .iter()
+            .for_each(|offset| offsets.finish(*offset));
+        let commit = offsets.commit(0, None, 10);
+        assert_eq!(commit.metadata, ";1+1,", "neither 23+1, nor 1+1,");
     }
 
     #[test]
