@@ -84,7 +84,7 @@ impl Status {
     }
 
     /// Whether events are delivered: the functions are known, and of the subscriptions, if there are any, at least one
-    /// takes events.
+    /// takes events, or would if another connector did not.
     ///
     /// # Errors
     /// Why not, a line for each reason.
@@ -141,7 +141,7 @@ impl Observer for Status {
         };
         let news = match observation.what {
             What::State(State::NotReady(why)) => self.set(observation, Some(why)),
-            What::State(State::Ready) => self.set(observation, None),
+            What::State(State::Ready | State::StandsBy) => self.set(observation, None),
             _ => true,
         };
         match observation.what {
@@ -149,6 +149,13 @@ impl Observer for Status {
                 tracing::warn!(function, topic, "takes no events: {why}");
             }
             What::State(State::Ready) if news => tracing::info!(function, topic, "takes events"),
+            What::State(State::StandsBy) if news => {
+                tracing::info!(
+                    function,
+                    topic,
+                    "stands by: another connector takes the events"
+                );
+            }
             What::State(State::Began { start, waiting }) => {
                 tracing::info!(function, topic, waiting, "begins with {start}");
             }
@@ -259,6 +266,18 @@ mod tests {
             status.ready(),
             Ok(()),
             "one that waits for its stream keeps no other back"
+        );
+        tell(
+            &status,
+            "bill",
+            State::NotReady("the broker does not answer"),
+        );
+        assert!(status.ready().is_err());
+        tell(&status, "bill", State::StandsBy);
+        assert_eq!(
+            status.ready(),
+            Ok(()),
+            "it would take events if another did not"
         );
         status.listed(&BTreeSet::from([("fn", "order"), ("elsewhere", "bill")]));
         assert!(

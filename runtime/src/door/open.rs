@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::target::Inside;
 use crate::{
-    Config, Error, Result,
+    Config, Result,
     config::{Connection, Events},
     server::Server,
 };
@@ -58,7 +58,7 @@ impl Door {
             #[cfg(feature = "nats")]
             Connection::Nats(settings) => {
                 let nats = Nats::connect(settings).await;
-                let nats = nats.map_err(|wrong| Error::Broker(wrong.to_string()))?;
+                let nats = nats.map_err(|wrong| crate::Error::Broker(wrong.to_string()))?;
                 Running::start(server, delivery, nats, kind)
             }
             #[cfg(feature = "kafka")]
