@@ -27,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates that may look at anything, and that nothing looks at.
-const OBSERVERS: [&str; 5] = [
+const OBSERVERS: [&str; 6] = [
     "openfaas-tests",
     "openfaas-handlers",
     "openfaas-bench",
