@@ -8,9 +8,10 @@ use crate::attribute::Attribute;
 use crate::error::Problem;
 use crate::http::Message;
 use crate::mode::Mode;
-use crate::{Data, Error, Event, Limits, json};
+use crate::{Data, Error, Event, Limits, MediaType, json};
 
 const CONTENT_TYPE: &str = "content-type";
+const PLAIN_JSON: &str = "application/json";
 
 /// The parts of a record that carry an event. The record's key is the sender's to choose; see [`key`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,9 @@ pub struct Record {
 
 /// Reads a record: [`Message::Event`], or [`Message::Other`] where neither `ce_specversion` nor a CloudEvents media
 /// type is there. A header without a value is one that is not there. There are no batches in Kafka.
+///
+/// Not in the specification: a value that is a structured event from end to end is one, also where no header says so and
+/// the media type is absent or `application/json`.
 ///
 /// # Errors
 /// When a record calls itself a CloudEvent and is none, or is over a limit.
@@ -45,7 +49,7 @@ pub fn decode<'a>(
         return json::decode_within(value.ok_or(Error::NoBody)?, limits).map(Message::Event);
     }
     if !headers.iter().any(|(name, _)| *name == "ce_specversion") {
-        return Ok(Message::Other);
+        return Ok(unannounced(content_type.ok().flatten(), value, limits));
     }
     let content_type =
         content_type.map_err(|_| Error::attribute("datacontenttype", Problem::MediaType))?;
@@ -106,6 +110,18 @@ pub fn key<T>(event: &Event<T>) -> Option<Bytes> {
     event
         .partition_key()
         .map(|key| Bytes::from(key.into_owned()))
+}
+
+/// Reads a record whose headers say nothing of CloudEvents. A console producer writes structured events so, and the
+/// CloudEvents SDK of Python names the media type of their data. No claim was made, so what is not right is no error.
+fn unannounced(content_type: Option<&str>, value: Option<Bytes>, limits: &Limits) -> Message {
+    let may_be_one = content_type.is_none_or(|text| {
+        MediaType::parse(text).is_some_and(|media| media.essence.eq_ignore_ascii_case(PLAIN_JSON))
+    });
+    match value.filter(|value| may_be_one && json::has_specversion(value)) {
+        Some(value) => json::decode_within(value, limits).map_or(Message::Other, Message::Event),
+        None => Message::Other,
+    }
 }
 
 fn attribute(name: &str, value: &[u8]) -> Result<Attribute, Error> {

@@ -65,6 +65,25 @@ fn attributes_are_headers_with_an_underscore_and_values_are_raw_utf8() {
 }
 
 #[test]
+fn a_structured_event_needs_no_header_that_says_so() {
+    const WHOLE: &str = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"a":1}}"#;
+    let read = |content_type: Option<&'static [u8]>, value: &'static str| {
+        let headers = [("content-type", content_type)];
+        decode(headers, Some(value.into()), &Limits::default()).unwrap()
+    };
+    for content_type in [None, Some(&b"application/json"[..])] {
+        match read(content_type, WHOLE) {
+            Message::Event(event) => assert_eq!(event.id(), "1"),
+            other => panic!("not an event: {other:?}"),
+        }
+        for plain in [r#"{"specversion":"1.0"}"#, r#"{"a":1}"#, "text", ""] {
+            assert_eq!(read(content_type, plain), Message::Other, "{plain}");
+        }
+    }
+    assert_eq!(read(Some(b"text/plain"), WHOLE), Message::Other);
+}
+
+#[test]
 fn a_header_without_a_value_is_not_there() {
     let event = event(
         &[
