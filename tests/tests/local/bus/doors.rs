@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use http::Method;
 use openfaas_tests::nats;
 use openfaas_tests::runner::{Runner, until};
+use serde_json::json;
 
 use super::chain::{followed, said, visit};
 use crate::packages::package;
@@ -80,13 +82,26 @@ async fn one_that_asks_for_it_is_built_with_its_broker_and_takes_its_events_itse
     let asks = format!("with nats, told \"nats\" \"{broker}\"");
     assert_eq!(runner.get("/function/asks").await, (200, asks));
     let plain = "without, told \"\" \"\"".to_owned();
-    assert_eq!(runner.get("/function/plain").await, (200, plain));
+    let (_, told) = runner.get("/function/plain").await;
+    assert_eq!(told, plain);
 
     let (found, code) = followed(&runner, &["a", "--data", "hello"]);
     assert_eq!(code, Some(0), "{found}");
     assert_eq!(visit(&found["paths"][0], "plain")["verdict"], "done");
     let called = || fs::read_to_string(&ledger).unwrap_or_default();
     assert_eq!(called(), "plain\n", "nothing is delivered to a door");
+
+    let closed = json!({
+        "service": "asks", "image": "asks:2", "envVars": { "ledger": ledger },
+        "annotations": { "topic": "a", "events.broker": "nats" },
+    });
+    let deployed = runner.send(Method::PUT, "/system/functions", closed.to_string());
+    assert_eq!(deployed.await.0, 202);
+    let told = async || (runner.get("/function/asks").await.1 == plain).then_some(());
+    until("it is deployed without its door", told).await;
+    let (found, code) = followed(&runner, &["a", "--data", "hello"]);
+    assert_eq!(code, Some(0), "{found}");
+    assert_eq!(visit(&found["paths"][0], "asks")["verdict"], "done");
 
     let (text, code) = said(&runner, &["publish", "jobs", "--data", "{}"]);
     assert_eq!(code, Some(0), "{text}");
