@@ -69,6 +69,11 @@ impl Backlog {
     ) -> Result<Figures, Error> {
         let all = self.events * self.names.len() as u64;
         let started = Instant::now();
+        let begin = Look {
+            at: started,
+            settled: 0,
+            cpu: process.usage()?.cpu,
+        };
         let mut looks: Vec<Look> = Vec::new();
         let drained = loop {
             let settled = self.settled(broker).await?;
@@ -109,7 +114,7 @@ impl Backlog {
         Ok(Figures {
             usage: process.usage()?,
             drained,
-            ..Figures::of(&looks, self.warm_up, drained.is_some())
+            ..Figures::of(begin, &looks, self.warm_up, drained.is_some())
         })
     }
 
@@ -123,16 +128,17 @@ impl Backlog {
 }
 
 impl Figures {
-    /// From the first look after the warm-up to the last. Where all was settled the last one is left out if it can be: what
-    /// is settled in steps was done some time before it was seen.
-    fn of(looks: &[Look], warm_up: Duration, drained: bool) -> Self {
-        let Some(begin) = looks.first().map(|first| first.at + warm_up) else {
-            return Self::default();
-        };
-        let after = looks.iter().position(|look| look.at >= begin);
-        let mut counted = &looks[after.unwrap_or(0).min(looks.len().saturating_sub(2))..];
+    /// From the first look after the warm-up to the last; from the beginning, where there are too few. Where all was settled
+    /// the last look is left out if it can be: what is settled in steps was done some time before it was seen.
+    fn of(begin: Look, looks: &[Look], warm_up: Duration, drained: bool) -> Self {
+        let warm = looks.first().map(|first| first.at + warm_up);
+        let counted = looks.iter().filter(|look| Some(look.at) >= warm);
+        let mut counted: Vec<Look> = counted.copied().collect();
+        if counted.len() < 2 {
+            counted = [&[begin], looks].concat();
+        }
         if drained && counted.len() > 2 {
-            counted = &counted[..counted.len() - 1];
+            counted.pop();
         }
         let (Some(first), Some(last)) = (counted.first(), counted.last()) else {
             return Self::default();
@@ -165,9 +171,12 @@ mod tests {
             look(3, 500, 2.0),
             look(9, 600, 2.5),
         ];
-        let figures = Figures::of(&looks, Duration::from_secs(1), true);
+        let second = Duration::from_secs(1);
+        let figures = Figures::of(look(0, 0, 0.0), &looks, second, true);
         assert_eq!((figures.per_second, figures.cpu), (200.0, 2_500.0));
-        let figures = Figures::of(&looks[..4], Duration::from_secs(1), false);
+        let figures = Figures::of(look(0, 0, 0.0), &looks[..4], second, false);
         assert_eq!(figures.per_second, 200.0);
+        let figures = Figures::of(look(0, 0, 0.0), &looks[2..3], second, true);
+        assert_eq!(figures.per_second, 150.0);
     }
 }

@@ -17,6 +17,9 @@ use crate::stage::{BACKLOG, Stage, Versus};
 const BATCHES: [(usize, Option<f64>); 4] =
     [(1, Some(0.2)), (10, None), (100, Some(0.5)), (1_000, None)];
 
+/// How long the first event of a batch waits for others.
+const LINGER: &str = "10ms";
+
 /// Functions that share deliveries.
 const FUNCTIONS: [usize; 3] = [1, 10, 100];
 
@@ -29,6 +32,9 @@ const FLAT: f64 = 1.1;
 /// From a function that is gone to a window that is full.
 const FILLED: Duration = Duration::from_secs(2);
 
+/// What stands for a row that is not run.
+const WITHOUT_PEER: &str = "nats-connector was not run beside it: it reaches a server on port 4222 alone, and this one is on a free port.";
+
 /// Runs every row over both brokers.
 pub(crate) async fn run(size: &Size) -> Result<Results, Error> {
     let mut results = Results::new(format!(
@@ -38,6 +44,7 @@ pub(crate) async fn run(size: &Size) -> Result<Results, Error> {
     ));
     over::<Nats>(size, &mut results).await?;
     over::<Kafka>(size, &mut results).await?;
+    results.remark(WITHOUT_PEER);
     Ok(results)
 }
 
@@ -65,14 +72,24 @@ async fn batches<B: Broker>(
         1 => "one by one".to_owned(),
         more => format!("batches of {more}"),
     };
+    let mut annotations = vec![("events.batch-size", batch.to_string())];
+    if batch > 1 {
+        annotations.push(("events.batch-linger", LINGER.to_owned()));
+    }
     let versus = Versus { what: &what, least };
+    let (served, calls) = (gateway.served(), gateway.calls());
     let runs = stage
         .versus(versus, |broker, function, topic| {
-            let annotations = [("events.batch-size", batch.to_string())];
             gateway.deploy(&[function.to_owned()], topic, &annotations);
             Contender::connector(broker, &gateway.url)
         })
         .await?;
+    if batch > 1 {
+        let each = (gateway.served() - served) as f64 / (gateway.calls() - calls) as f64;
+        let name = B::NAME;
+        let remark = format!("{name}, {what}: a linger of {LINGER}; {each:.1} events a call.");
+        stage.results.remark(remark);
+    }
     if batch == 1 {
         let peak = runs.iter().map(|run| run.usage.peak).fold(0.0, f64::max);
         let what = format!("{}, 64 in flight, resident at most", B::NAME);

@@ -25,15 +25,21 @@ pub(crate) async fn run(size: &Size) -> Result<Results, Error> {
 
 async fn over<B: Broker>(size: &Size, results: &mut Results) -> Result<(), Error> {
     let mut stage = Stage::<B>::set(size, results).await?;
-    for (batch, least) in [("1", Some(LEAST)), ("100", None)] {
-        let what = format!("door, batches of {batch}");
-        let versus = Versus { what: &what, least };
-        stage
-            .versus(versus, |broker, function, topic| {
-                let door = Contender::door(broker, function, topic)?;
-                Ok(door.with("events_batch_size", batch))
-            })
-            .await?;
-    }
+    let one = Versus {
+        what: "door, one by one",
+        least: Some(LEAST),
+    };
+    stage.versus(one, Contender::door).await?;
+    let batches = Versus {
+        what: "door, batches of 100, a linger of 10 ms",
+        least: None,
+    };
+    stage
+        .versus(batches, |broker, function, topic| {
+            let door = Contender::door(broker, function, topic)?;
+            let door = door.with("events_batch_size", "100");
+            Ok(door.with("events_batch_linger", "10ms"))
+        })
+        .await?;
     Ok(())
 }

@@ -36,7 +36,9 @@ pub(crate) struct Gateway {
 struct Inner {
     functions: Vec<Value>,
     down: bool,
-    /// Events that were answered as done.
+    /// Calls that were answered …
+    calls: u64,
+    /// … and their events.
     served: u64,
 }
 
@@ -87,6 +89,11 @@ impl Gateway {
         self.lock().served
     }
 
+    /// In so many calls.
+    pub(crate) fn calls(&self) -> u64 {
+        self.lock().calls
+    }
+
     async fn serve(self, listener: std::net::TcpListener) {
         let Ok(listener) = TcpListener::from_std(listener) else {
             return;
@@ -130,6 +137,7 @@ impl Gateway {
         if inner.down {
             return Ok(nothing(StatusCode::SERVICE_UNAVAILABLE));
         }
+        inner.calls += 1;
         if !batch {
             inner.served += 1;
             return Ok(nothing(StatusCode::NO_CONTENT));
