@@ -123,7 +123,7 @@ fn decode_binary(
     limits: &Limits,
 ) -> Result<Event, Error> {
     limits.check_body(body.len())?;
-    let mut attributes = Vec::with_capacity(headers.len());
+    let mut attributes = Vec::with_capacity(8);
     let mut size = 0;
     for (header, value) in headers {
         let Some(name) = header.as_str().strip_prefix("ce-") else {

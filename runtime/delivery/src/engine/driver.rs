@@ -6,8 +6,8 @@ mod measure;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt, unfold};
 
 use self::alarm::Alarm;
 use super::budget::Share;
@@ -47,10 +47,13 @@ struct Slot<S> {
     progressing: bool,
 }
 
+/// What an open source gives. One stream, as a future for each message would cost each an allocation of its size.
+type Events = BoxStream<'static, SourceEvent>;
+
 /// Something that was done.
 enum Done<S> {
     Opened(usize, u64, S),
-    Came(usize, u64, SourceEvent),
+    Came(usize, u64, Option<SourceEvent>, Events),
     Progressed(usize),
     Measured(usize, u64, Result<u64, SourceError>),
     MeasureAgain(usize, u64),
@@ -190,21 +193,23 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
                     return None;
                 }
                 let every = source.progress_every();
-                slot.source = Some(Arc::new(source));
-                self.listen(index);
+                let source = Arc::new(source);
+                slot.source = Some(Arc::clone(&source));
+                let events = unfold(source, async |source| Some((source.next().await, source)));
+                self.listen(index, events.boxed());
                 self.measure(index, generation);
                 Some(Input::Opened(index, every))
             }
-            Done::Came(index, generation, event) => {
+            Done::Came(index, generation, event, rest) => {
                 if self.subscriptions[index].generation != generation {
                     return None;
                 }
-                Some(self.came(index, event))
+                Some(self.came(index, event?, rest))
             }
         }
     }
 
-    fn came(&mut self, index: usize, event: SourceEvent) -> Input {
+    fn came(&self, index: usize, event: SourceEvent, rest: Events) -> Input {
         let input = match event {
             SourceEvent::Interrupted(reason) => {
                 self.say(index, What::State(State::Interrupted(&reason)));
@@ -222,7 +227,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
             SourceEvent::Gap { count, .. } => Input::Gap(index, count),
             SourceEvent::Revoking { log } => Input::Revoking(index, log),
         };
-        self.listen(index);
+        self.listen(index, rest);
         input
     }
 
@@ -238,12 +243,12 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
         });
     }
 
-    fn listen(&self, index: usize) {
-        let slot = &self.subscriptions[index];
-        let generation = slot.generation;
-        self.with_source(index, async move |source| {
-            Done::Came(index, generation, source.next().await)
-        });
+    fn listen(&self, index: usize, events: Events) {
+        let generation = self.subscriptions[index].generation;
+        let next = events.into_future();
+        self.work.push(Box::pin(
+            next.map(move |(event, rest)| Done::Came(index, generation, event, rest)),
+        ));
     }
 
     /// Works on the open source of a subscription; nothing, where it has none.

@@ -20,7 +20,7 @@ const ATTRIBUTE: &str = "ce_";
 /// Where a record lies, its key, and each of its headers that is no attribute of its event. What no header of HTTP can
 /// hold is left out; a key is in base64 then.
 pub(super) fn of(message: &Message) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(4 + message.headers.len());
+    let mut headers = HeaderMap::with_capacity(4);
     let log = &message.position.log;
     let partition = log
         .rsplit_once('/')

@@ -120,7 +120,10 @@ impl Source for NatsSource {
     async fn settle(&self, position: &Position) -> Result<(), SourceError> {
         self.owned()?;
         match self.acks.settle(position.offset).await {
-            Err(SourceError::Unavailable(_)) if self.is_forgotten(position.offset).await => {
+            // Boxed, as it is rare and every settle would carry it.
+            Err(SourceError::Unavailable(_))
+                if Box::pin(self.is_forgotten(position.offset)).await =>
+            {
                 if self.lease.is_some() {
                     self.pauses.interrupted(&self.durable);
                 }

@@ -204,11 +204,10 @@ impl Owner {
             }
             Phase::Waiting(_) => {
                 let place = (held.touched, id);
-                let ready = match held.suspect {
-                    true => &mut self.suspects.ready,
-                    false => &mut self.subscriptions[held.subscription].ready,
-                };
-                ready.insert(place);
+                match held.suspect {
+                    true => drop(self.suspects.ready.insert(place)),
+                    false => self.subscriptions[held.subscription].line_up(place),
+                }
             }
             Phase::Finishing(_) => self.finish(id),
             Phase::Recording | Phase::Calling(_) => {}

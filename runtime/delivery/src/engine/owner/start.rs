@@ -69,13 +69,17 @@ impl Owner {
                 Gate::Open if self.subscriptions[index].one_by_one => 1,
                 Gate::Open => self.subscriptions[index].batch,
             };
+            if self.subscriptions[index].gathers(most, self.now) {
+                return;
+            }
             let events = self.collect(index, most);
             let Some(first) = events.first() else { return };
             let linger = self.settings.wiring.batch_linger;
             let complete = self.held.get(first).map(|held| held.touched + linger);
-            if events.len() < most && !linger.is_zero() && complete.is_some_and(|at| at > self.now)
-            {
-                self.wake(complete.unwrap_or(self.now), Timer::Start);
+            let complete = complete.unwrap_or(self.now);
+            if events.len() < most && !linger.is_zero() && complete > self.now {
+                self.subscriptions[index].gather(most, events.len(), complete);
+                self.wake(complete, Timer::Start);
                 return;
             }
             self.begin(events, gate == Gate::Probe, false);

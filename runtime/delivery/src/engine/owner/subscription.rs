@@ -38,12 +38,24 @@ pub(super) struct Subscription {
     pub(super) limit: usize,
     /// Events in a call for now.
     pub(super) batch: usize,
+    /// A batch that is not full, and waits.
+    gathering: Option<Gathering>,
     /// Its image does not know batches.
     pub(super) one_by_one: bool,
     /// The events of the last answers, as long as all of them were retries.
     pub(super) retried: VecDeque<Id>,
     /// What was settled last, to know it when it comes again.
     pub(super) settled: Recent,
+}
+
+/// A batch that waits for its linger, or to be full.
+#[derive(Debug)]
+struct Gathering {
+    /// What it may hold.
+    most: usize,
+    /// It may be full once so many messages came.
+    came: u64,
+    until: Time,
 }
 
 /// Whether events come.
@@ -178,6 +190,7 @@ impl Subscription {
             calls: 0,
             limit: wiring.concurrency,
             batch: wiring.batch_size,
+            gathering: None,
             one_by_one: false,
             retried: VecDeque::new(),
             settled: Recent {
@@ -185,6 +198,31 @@ impl Subscription {
                 ..Recent::default()
             },
         }
+    }
+
+    /// A lane's head can be called.
+    pub(super) fn line_up(&mut self, place: (Time, Id)) {
+        self.ready.insert(place);
+        // Who waits longest says until when.
+        if self.ready.first() == Some(&place) {
+            self.gathering = None;
+        }
+    }
+
+    /// A batch of at most so many has so many, and waits for others until then.
+    pub(super) fn gather(&mut self, most: usize, has: usize, until: Time) {
+        self.gathering = Some(Gathering {
+            most,
+            came: self.came.messages + (most - has) as u64,
+            until,
+        });
+    }
+
+    /// Whether it still does: what is ready need not be looked through at each message that comes.
+    pub(super) fn gathers(&self, most: usize, now: Time) -> bool {
+        self.gathering.as_ref().is_some_and(|batch| {
+            batch.most == most && self.came.messages < batch.came && now < batch.until
+        })
     }
 }
 

@@ -34,11 +34,16 @@ impl Random for Longest {
 impl Scene {
     /// First waits of a second, and so many calls at once.
     fn new(concurrency: usize) -> Self {
+        Self::wired(|wiring| wiring.concurrency = concurrency)
+    }
+
+    /// First waits of a second, and more.
+    fn wired(more: impl FnOnce(&mut Wiring)) -> Self {
         let mut wiring = Wiring::new("f", "fn", ["in"]);
-        wiring.concurrency = concurrency;
         wiring.retry.attempts = 10;
         wiring.retry.min_wait = Duration::from_secs(1);
         wiring.retry.max_wait = Duration::from_secs(3_600);
+        more(&mut wiring);
         let settings = Settings {
             wiring: Arc::new(wiring),
             connector: Arc::from("test"),
@@ -258,4 +263,41 @@ fn a_wait_that_is_named_replaces_the_one_that_grows() {
         scene.answer(retry(said));
         assert_eq!(scene.wait(), Duration::from_secs(seconds), "{said:?}");
     }
+}
+
+/// Batches of three, the first of which waits for ten seconds.
+fn lingering() -> Scene {
+    Scene::wired(|wiring| {
+        wiring.batch_size = 3;
+        wiring.batch_linger = Duration::from_secs(10);
+    })
+}
+
+#[test]
+fn a_batch_starts_when_it_is_full_or_its_first_event_has_waited_for_long_enough() {
+    let mut scene = lingering();
+    scene.receive("a");
+    scene.receive("b");
+    assert!(scene.calls.is_empty());
+    scene.receive("c");
+    assert_eq!(scene.calls.pop_front().expect("a full batch").1, "a");
+    scene.receive("d");
+    scene.now = scene.now + Duration::from_secs(4);
+    scene.receive("e");
+    assert_eq!(scene.wait(), Duration::from_secs(6));
+    assert_eq!(scene.calls.pop_front().expect("a batch").1, "d");
+}
+
+#[test]
+fn an_event_that_has_waited_for_longer_hastens_a_batch() {
+    let mut scene = lingering();
+    scene.receive("old");
+    scene.wait();
+    let tried = scene.now;
+    scene.now = scene.now + Duration::from_millis(500);
+    scene.receive("new");
+    scene.answer(retry(&[]));
+    scene.wait();
+    assert_eq!(scene.now.since(tried), Duration::from_secs(10));
+    assert_eq!(scene.calls.pop_front().expect("a batch").1, "old");
 }
