@@ -206,7 +206,7 @@ impl Owner {
                 let place = (held.touched, id);
                 match held.suspect {
                     true => drop(self.suspects.ready.insert(place)),
-                    false => self.subscriptions[held.subscription].line_up(place),
+                    false => self.subscriptions[held.subscription].line_up(place, self.now),
                 }
             }
             Phase::Finishing(_) => self.finish(id),

@@ -201,10 +201,10 @@ impl Subscription {
     }
 
     /// A lane's head can be called.
-    pub(super) fn line_up(&mut self, place: (Time, Id)) {
+    pub(super) fn line_up(&mut self, place: (Time, Id), now: Time) {
         self.ready.insert(place);
-        // Who waits longest says until when.
-        if self.ready.first() == Some(&place) {
+        // Who has been here for longer may bring others, and says until when they wait.
+        if place.0 < now {
             self.gathering = None;
         }
     }

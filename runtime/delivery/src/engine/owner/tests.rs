@@ -104,6 +104,10 @@ impl Scene {
     }
 
     fn receive(&mut self, id: &str) {
+        self.receive_event(Event::new("t", Data::absent()).with_id(id));
+    }
+
+    fn receive_event(&mut self, event: Event) {
         self.offset += 1;
         let message = Message {
             topic: Arc::from("in"),
@@ -116,10 +120,8 @@ impl Scene {
             headers: Vec::new(),
             body: None,
         };
-        let event = Event::new("t", Data::absent())
-            .with_id(id)
-            .with_source("/s");
-        self.tell(Input::Message(0, Arc::new(message), Decoded::Event(event)));
+        let event = Decoded::Event(event.with_source("/s"));
+        self.tell(Input::Message(0, Arc::new(message), event));
     }
 
     /// The oldest call ends like this; the event it was about.
@@ -300,4 +302,22 @@ fn an_event_that_has_waited_for_longer_hastens_a_batch() {
     scene.wait();
     assert_eq!(scene.now.since(tried), Duration::from_secs(10));
     assert_eq!(scene.calls.pop_front().expect("a batch").1, "old");
+}
+
+#[test]
+fn what_the_end_of_a_call_lets_through_fills_a_batch() {
+    let mut scene = lingering();
+    let receive = |scene: &mut Scene, ids: &[&str]| {
+        for id in ids {
+            let event = Event::new("t", Data::absent()).with_id(*id);
+            scene.receive_event(event.with_extension("partitionkey", "key"));
+        }
+    };
+    receive(&mut scene, &["1"]);
+    scene.wait();
+    scene.receive("other");
+    receive(&mut scene, &["2", "3"]);
+    scene.now = scene.now + Duration::from_secs(1);
+    assert_eq!(scene.answer(done()), "1");
+    assert_eq!(scene.calls.pop_front().expect("a full batch").1, "other");
 }
