@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use openfaas_delivery::broker::{Message, Source, SourceError, SourceEvent};
 use openfaas_delivery::kafka::KafkaSource;
 use openfaas_tests::kafka::Server;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::support::{PATIENCE, assigned, body, message, next, open, publish, until};
+use super::support::{PATIENCE, all, assigned, body, message, next, open, publish, until, up_to};
 
 /// A member in a process of its own.
 struct Other {
@@ -206,4 +207,44 @@ async fn a_zombie_cannot_commit() {
     );
     publish(server, topic, 0, 3..4);
     take(&source, &mut bodies, 4).await;
+}
+
+/// What librdkafka had fetched of a partition that stays is fetched anew after a rebalance. That nothing is queued
+/// meanwhile does not say that nothing is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_fetched_before_a_rebalance_and_not_taken_is_not_skipped() {
+    let (server, topic) = (Server::shared(), "fetched");
+    server.create(topic, 2, &[]).await;
+    publish(server, topic, 0, 0..1);
+    publish(server, topic, 1, 1000..1001);
+    let first = open(server, topic).await;
+    let mut bodies = BTreeSet::new();
+    take(&first, &mut bodies, 2).await;
+    // The ends are seen, and librdkafka's statistics say where they are.
+    let twice_said = Duration::from_millis(2_500);
+    let waited = tokio::time::timeout(twice_said, first.next()).await;
+    assert!(waited.is_err(), "nothing is left: {waited:?}");
+    first.demand(up_to(2));
+    publish(server, topic, 0, 1..200);
+    publish(server, topic, 1, 1001..1200);
+    // They say so of what is fetched and not taken, too.
+    let waited = tokio::time::timeout(twice_said, first.next()).await;
+    assert!(waited.is_err(), "nothing is wanted: {waited:?}");
+    let (second, log) = tokio::join!(open(server, topic), async {
+        let log = revoked(&first).await;
+        first.demand(all());
+        let waited = tokio::time::timeout(twice_said, first.next()).await;
+        assert!(
+            waited.is_err(),
+            "nothing comes while a log goes: {waited:?}"
+        );
+        first.leave(&log);
+        log
+    });
+    assert_eq!(assigned(&second).await.log, log);
+    take(&first, &mut bodies, 201).await;
+    let mut others = BTreeSet::new();
+    take(&second, &mut others, 199).await;
+    bodies.extend(others);
+    assert_eq!(bodies.len(), 400);
 }

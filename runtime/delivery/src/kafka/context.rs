@@ -24,7 +24,7 @@ pub(super) struct Heard {
     pub(super) rebalances: VecDeque<Rebalance>,
     /// The outcome of a commit of a partition.
     pub(super) commits: VecDeque<(i32, Result<(), RDKafkaErrorCode>)>,
-    /// Partitions of this topic whose end was reached: everything before this offset has been queued.
+    /// The latest statistics: partitions of this topic whose end was reached. Everything before this offset was queued.
     pub(super) ends: BTreeMap<i32, u64>,
     /// The last thing that went wrong, in words.
     pub(super) trouble: Option<String>,

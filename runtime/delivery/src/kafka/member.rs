@@ -62,8 +62,8 @@ struct Member {
     commit_again: Instant,
     /// What the broker takes of metadata.
     longest: usize,
-    /// Partitions whose end was seen since they were assigned, and where it is, as far as that is known.
-    ends: BTreeMap<i32, Option<u64>>,
+    /// Partitions whose end was seen since they were assigned.
+    ends: BTreeMap<i32, gives::End>,
     /// Partitions that are to be put to where their log begins.
     astray: BTreeSet<i32>,
     /// It was lost; the engine will close it.

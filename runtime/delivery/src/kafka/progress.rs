@@ -8,6 +8,8 @@ use std::ops::Range;
 pub(super) struct Progress {
     /// Given out and not finished.
     unfinished: BTreeSet<u64>,
+    /// What comes is no earlier than this.
+    came: u64,
     /// Everything before it was given out, or is not there: compacted, or the marker of a transaction.
     next: u64,
     /// Finished already, though it comes only now: by an earlier owner. In order.
@@ -19,6 +21,7 @@ impl Progress {
     pub(super) fn new(offset: u64, done: Vec<Range<u64>>) -> Self {
         Self {
             unfinished: BTreeSet::new(),
+            came: offset,
             next: offset,
             done,
         }
@@ -26,10 +29,12 @@ impl Progress {
 
     /// This one came: whether it is to be given out. It is not where it is finished, or given out and not finished.
     pub(super) fn came(&mut self, offset: u64) -> bool {
-        if offset < self.next {
+        if offset < self.came {
             return false;
         }
-        self.next = offset + 1;
+        // Before `next`, if it was said not to be there: then that was wrong, and so it may be of what follows.
+        self.came = offset + 1;
+        self.next = self.came;
         self.done.retain(|range| range.end > offset);
         if self.done.first().is_some_and(|range| range.start <= offset) {
             return false;
@@ -141,6 +146,21 @@ mod tests {
         progress.finish(17);
         progress.reached(25);
         assert_eq!(progress.prefix(), 25);
+    }
+
+    #[test]
+    fn what_comes_though_nothing_was_left_is_given_out() {
+        let mut progress = given(10, [10]);
+        progress.finish(10);
+        progress.reached(20);
+        assert!(progress.came(15) && !progress.came(12));
+        assert_eq!(
+            (progress.prefix(), progress.done()),
+            (15, vec![]),
+            "more may follow"
+        );
+        progress.finish(15);
+        assert_eq!(progress.prefix(), 16);
     }
 
     #[test]

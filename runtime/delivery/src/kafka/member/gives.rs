@@ -32,6 +32,20 @@ enum Turn {
     Full,
 }
 
+/// What is known of the end of a partition. librdkafka says that one was reached, and not where; where is in its
+/// statistics, which do not say whether everything before it has been taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was reached.
+    Seen,
+    /// … and nothing was queued afterwards, ever since.
+    Drained,
+    /// … and then statistics said that it is here.
+    At(u64),
+    /// … and the next ones said it again: nothing is left before it.
+    Sure(u64),
+}
+
 impl Member {
     /// Gives out what there is and may come.
     pub(super) fn give(&mut self) {
@@ -41,12 +55,7 @@ impl Member {
         for number in std::mem::take(&mut self.astray) {
             self.put_right(number);
         }
-        // Taken before the queues are looked into: what lies before an end is queued by now.
-        for (number, end) in std::mem::take(&mut self.consumer.context().heard().ends) {
-            if let Some(known) = self.ends.get_mut(&number) {
-                *known = Some(end);
-            }
-        }
+        self.hear_ends();
         let mut numbers: Vec<i32> = self.queues.keys().copied().collect();
         while !numbers.is_empty() {
             numbers.retain(|number| match self.turn(*number) {
@@ -60,18 +69,61 @@ impl Member {
         }
     }
 
-    /// Nothing is queued: where the end is known, there is nothing before it.
+    /// A rebalance empties the queues of all partitions, those that stay among them, and what was in them is fetched again:
+    /// an end that was seen before says nothing any more.
+    pub(super) fn forget_ends(&mut self) {
+        self.ends.clear();
+    }
+
+    fn hear_ends(&mut self) {
+        let mut heard = self.consumer.context().heard();
+        let said = std::mem::take(&mut heard.ends);
+        let changes = !heard.rebalances.is_empty();
+        drop(heard);
+        if changes || self.change.is_some() {
+            self.forget_ends();
+        }
+        for (number, end) in said {
+            let Some(known) = self.ends.get_mut(&number) else {
+                continue;
+            };
+            *known = match *known {
+                End::Seen => End::Seen,
+                End::Drained => End::At(end),
+                End::At(before) if before == end => End::Sure(end),
+                End::At(_) | End::Sure(_) => End::At(end),
+            };
+        }
+    }
+
+    /// Nothing is queued.
     fn empty(&mut self, number: i32) {
-        if let Some(end) = self.ends.get_mut(&number).and_then(Option::take)
-            && let Some(partition) = self.shared.lock().partitions.get_mut(&number)
-        {
-            partition.reached(end);
+        let Some(known) = self.ends.get_mut(&number) else {
+            return;
+        };
+        match *known {
+            End::Seen => *known = End::Drained,
+            End::Drained | End::At(_) => {}
+            End::Sure(end) => {
+                *known = End::Drained;
+                if let Some(partition) = self.shared.lock().partitions.get_mut(&number) {
+                    partition.reached(end);
+                }
+            }
+        }
+    }
+
+    /// Something came, or may be queued unseen.
+    fn not_empty(&mut self, number: i32) {
+        if let Some(known) = self.ends.get_mut(&number) {
+            *known = End::Seen;
         }
     }
 
     fn turn(&mut self, number: i32) -> Turn {
         for _ in 0..TURN {
             if !self.is_wanted(number) {
+                self.not_empty(number);
                 return Turn::Full;
             }
             let Some(queue) = self.queues.get(&number) else {
@@ -81,10 +133,11 @@ impl Member {
                 None => return Turn::Empty,
                 Some(Ok(message)) => {
                     let came = message.into();
+                    self.not_empty(number);
                     self.offer(came);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
-                    self.ends.entry(number).or_default();
+                    self.ends.entry(number).or_insert(End::Seen);
                 }
                 Some(Err(error)) => match error.rdkafka_error_code() {
                     Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => self.put_right(number),

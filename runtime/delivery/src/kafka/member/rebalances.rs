@@ -31,6 +31,9 @@ impl Member {
                 Some(change) => change,
                 None => {
                     let next = self.consumer.context().heard().rebalances.pop_front();
+                    if next.is_some() {
+                        self.forget_ends();
+                    }
                     match next {
                         None => return,
                         Some(Rebalance::Assigned(list)) => Change::Assigning(list, Instant::now()),
