@@ -17,7 +17,7 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 
 use self::log::Clients;
-pub use self::log::Committed;
+pub use self::log::{Committed, is_early};
 use crate::guard::Guard;
 use crate::tools::{repository, run};
 

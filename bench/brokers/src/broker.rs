@@ -8,6 +8,9 @@ use crate::error::Error;
 /// Bytes of an event's data.
 const DATA: usize = 1_024;
 
+/// What is published is settled by then, or not at all.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Keys that events have in turn.
 const KEYS: u64 = 1_000;
 
@@ -44,7 +47,7 @@ pub(crate) trait Broker: Sized {
     async fn settled(&self, topic: &str, name: &str) -> Result<u64, Error>;
 
     /// Publishes at a steady rate and sees when what is taken under this name is settled: how long each
-    /// event took, in seconds.
+    /// event took, in seconds. One that is not settled within [`PATIENCE`] of the last is missing.
     async fn latencies(&self, topic: &str, name: &str, pace: Pace) -> Result<Vec<f64>, Error>;
 }
 
@@ -82,13 +85,18 @@ pub(crate) fn key(number: u64) -> String {
 // === impl Pace ===
 
 impl Pace {
+    /// How many are published.
+    pub(crate) fn events(self) -> u64 {
+        (self.rate * self.span.as_secs_f64()) as u64
+    }
+
     /// Publishes event after event, each when it is due.
     pub(crate) async fn keep(
         self,
         mut publish: impl AsyncFnMut(u64) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (begin, all) = (Instant::now(), (self.rate * self.span.as_secs_f64()) as u64);
-        for number in 0..all {
+        let begin = Instant::now();
+        for number in 0..self.events() {
             let due = begin + Duration::from_secs_f64(number as f64 / self.rate);
             if due > Instant::now() {
                 tokio::time::sleep_until(due.into()).await;

@@ -124,11 +124,7 @@ async fn shared<B: Broker>(
         warm_up: Duration::ZERO,
         span: None,
     };
-    let connector = Contender::connector(&stage.broker, &gateway.url)?.named(&what);
-    let figures = backlog.run(&stage.broker, &connector).await?;
-    let what = format!("{}, {what}", B::NAME);
-    stage.results.figures(what, &[figures], None);
-    Ok(())
+    once(stage, gateway, &what, &backlog).await
 }
 
 /// The whole backlog to its end.
@@ -140,7 +136,17 @@ async fn drained<B: Broker>(stage: &mut Stage<'_, B>, gateway: &Gateway) -> Resu
         ..stage.backlog(&[function])
     };
     let what = format!("a backlog of {}", stage.size.backlog);
-    let connector = Contender::connector(&stage.broker, &gateway.url)?.named(&what);
+    once(stage, gateway, &what, &backlog).await
+}
+
+/// A row of one run, with nothing beside it.
+async fn once<B: Broker>(
+    stage: &mut Stage<'_, B>,
+    gateway: &Gateway,
+    what: &str,
+    backlog: &Backlog,
+) -> Result<(), Error> {
+    let connector = Contender::connector(&stage.broker, &gateway.url)?.named(what);
     let figures = backlog.run(&stage.broker, &connector).await?;
     let what = format!("{}, {what}", B::NAME);
     stage.results.figures(what, &[figures], None);

@@ -5,22 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use openfaas_delivery::wiring;
-use openfaas_tests::kafka::Server;
+use openfaas_tests::kafka::{Server, is_early};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::task::block_in_place;
 
-use crate::broker::{Broker, LETTERS, NAMESPACE, Pace, Times, data, key};
+use crate::broker::{Broker, LETTERS, NAMESPACE, PATIENCE, Pace, Times, data, key};
 use crate::error::Error;
 
 /// Of every topic.
 const PARTITIONS: usize = 6;
-
-/// No answer of a server on this machine takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often it is looked whether a commit came, for latencies.
 const LOOK: Duration = Duration::from_millis(2);
@@ -177,13 +174,4 @@ impl Kafka {
         asking.insert(group.to_owned(), Arc::clone(&client));
         Ok(client)
     }
-}
-
-/// Whether a server does not know yet who looks after a group.
-fn is_early(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
-    matches!(
-        error.rdkafka_error_code(),
-        Some(CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator)
-    )
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::backlog::Backlog;
-use crate::broker::{Broker, Pace};
+use crate::broker::{Broker, PATIENCE, Pace};
 use crate::contender::Contender;
 use crate::error::Error;
 use crate::size::Size;
@@ -50,6 +50,16 @@ pub(crate) async fn measure<B: Broker>(
         first: FIRST,
     };
     let mut taken = broker.latencies(topic, name, pace).await?;
+    // The slowest of all are those that never came: without them no figure is true.
+    if (taken.len() as u64) < pace.events() {
+        return Err(Error::Late {
+            name: contender.name.clone(),
+            settled: taken.len() as u64,
+            of: pace.events(),
+            within: pace.span + PATIENCE,
+            said: process.last_words(),
+        });
+    }
     taken.sort_by(f64::total_cmp);
     let at = |share: f64| {
         let place = (taken.len() as f64 * share) as usize;

@@ -8,14 +8,11 @@ use futures_util::StreamExt;
 use openfaas_delivery::wiring;
 use openfaas_tests::nats::{Server, stream_of};
 
-use crate::broker::{Broker, LETTERS, NAMESPACE, Pace, Times, data, key};
+use crate::broker::{Broker, LETTERS, NAMESPACE, PATIENCE, Pace, Times, data, key};
 use crate::error::Error;
 
 /// Publications that are not confirmed yet.
 const WINDOW: usize = 4_000;
-
-/// How long the last events may take to be settled.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The server and a client of the bench's own.
 pub(crate) struct Nats {
@@ -112,6 +109,7 @@ impl Broker for Nats {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
+        // Who asked sees what is missing.
         let _ = tokio::time::timeout(PATIENCE, all_settled).await;
         watch.abort();
         Ok(times.taken())

@@ -161,7 +161,7 @@ impl Server {
 }
 
 /// Whether a server does not know yet who looks after a group.
-fn is_early(error: &KafkaError) -> bool {
+pub fn is_early(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
     matches!(
         error.rdkafka_error_code(),
