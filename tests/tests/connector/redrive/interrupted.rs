@@ -18,21 +18,30 @@ const LIMITED: &str = r#"
             allow: [">"], deny: ["$JS.API.STREAM.MSG.DELETE.>"] } } }
     ] }"#;
 
+const PUT_BACK: [&str; 2] = ["put-back", "--all"];
+
+fn user(name: &'static str) -> [(&'static str, &'static str); 2] {
+    [("nats_user", name), ("nats_password", "pass")]
+}
+
+/// Leaves a dead letter that is back in its topic and still there.
+async fn put_back_half(scene: &Scene) {
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    scene.bury(Dead::default()).await;
+    let half = scene.redrive_as(&user("limited"), &PUT_BACK).await;
+    assert_eq!(half.code, Some(1), "{half:?}");
+    assert!(half.stderr.contains("cannot be deleted"), "{half:?}");
+}
+
 #[tokio::test]
 async fn one_that_was_interrupted_between_its_steps_is_done_again_and_stored_once() {
     let scene = Scene::guarded(LIMITED, ("root", "pass"), &["orders"]).await;
-    scene.gateway.deploy("order", &[("topic", "orders")]);
-    scene.bury(Dead::default()).await;
-    let user = |name| [("nats_user", name), ("nats_password", "pass")];
-    let put_back = ["put-back", "--all"];
-    let half = scene.redrive_as(&user("limited"), &put_back).await;
-    assert_eq!(half.code, Some(1), "{half:?}");
-    assert!(half.stderr.contains("cannot be deleted"), "{half:?}");
+    put_back_half(&scene).await;
     assert_eq!(
         (scene.letters().await, scene.orders().await),
         (vec!["one".into()], vec!["one".into()])
     );
-    let whole = scene.redrive_as(&user("root"), &put_back).await;
+    let whole = scene.redrive_as(&user("root"), &PUT_BACK).await;
     assert_eq!(whole.code, Some(0), "{whole:?}");
     assert!(scene.letters().await.is_empty());
     assert_eq!(scene.orders().await, ["one"], "the stream knows its id");
@@ -47,12 +56,7 @@ async fn beyond_the_duplicate_window_it_is_doubled_under_the_same_id_and_not_los
         ..stream::Config::default()
     };
     scene.look.stream_with("orders", short).await;
-    scene.gateway.deploy("order", &[("topic", "orders")]);
-    scene.bury(Dead::default()).await;
-    let user = |name| [("nats_user", name), ("nats_password", "pass")];
-    let put_back = ["put-back", "--all"];
-    let half = scene.redrive_as(&user("limited"), &put_back).await;
-    assert_eq!(half.code, Some(1), "{half:?}");
+    put_back_half(&scene).await;
     // The server's own clock says when the window is over.
     let id = scene.look.messages("orders").await[0]
         .header("Nats-Msg-Id")
@@ -64,7 +68,7 @@ async fn beyond_the_duplicate_window_it_is_doubled_under_the_same_id_and_not_los
         (age > window * 2).then_some(())
     };
     until("the window is over", over).await;
-    let whole = scene.redrive_as(&user("root"), &put_back).await;
+    let whole = scene.redrive_as(&user("root"), &PUT_BACK).await;
     assert_eq!(whole.code, Some(0), "{whole:?}");
     assert!(scene.letters().await.is_empty());
     let orders = scene.look.messages("orders").await;
