@@ -169,11 +169,11 @@ impl Context {
     }
 
     /// The same call, handling this event.
-    pub(crate) fn handling(&self, cause: &Cause, trace: Option<TraceContext>) -> Context {
+    pub(crate) fn handling(&self, cause: Arc<Cause>, trace: Option<TraceContext>) -> Context {
         let mut context = self.clone();
         let inner = context.edit();
         inner.hops = inner.hops.max(cause.hops);
-        inner.cause = Some(Arc::new(cause.clone()));
+        inner.cause = Some(cause);
         inner.trace = trace;
         context
     }

@@ -24,6 +24,12 @@ pub(crate) type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>
 pub(crate) trait Endpoint: Send + Sync + 'static {
     /// Begins a call.
     fn call(&self, request: Request) -> Answering;
+
+    /// Begins a call with events that are read already. `None`: it takes requests alone.
+    #[cfg(any(feature = "nats", feature = "kafka"))]
+    fn deliver(&self, _: &openfaas_delivery::call::Call) -> Option<Answering> {
+        None
+    }
 }
 
 /// The function itself, as the innermost service that a layer wraps.

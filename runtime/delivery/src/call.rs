@@ -76,6 +76,15 @@ pub struct Answer {
     pub oversized: bool,
 }
 
+impl Call {
+    /// What the function is told of the time it has: a second less than its caller waits, and at least half of that.
+    pub fn told(&self) -> Duration {
+        self.timeout
+            .saturating_sub(Duration::from_secs(1))
+            .max(self.timeout / 2)
+    }
+}
+
 impl Payload {
     /// The events, one or more.
     pub fn events(&self) -> &[Arc<Event>] {

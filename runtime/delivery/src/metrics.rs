@@ -1,6 +1,6 @@
 //! Delivery's own numbers, by function and topic.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub struct DeliveryMetrics {
 }
 
 /// By namespace, function and topic.
-type Subscriptions = HashMap<String, HashMap<String, HashMap<String, Arc<Numbers>>>>;
+type Subscriptions = BTreeMap<String, BTreeMap<String, BTreeMap<String, Arc<Numbers>>>>;
 
 /// The numbers of one function on one topic.
 #[derive(Debug)]

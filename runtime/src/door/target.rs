@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
-use axum::body::Body;
-use http::{HeaderValue, Uri, header::CONTENT_TYPE};
+use http::{HeaderValue, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
 use openfaas_delivery::{
     call::{Answer, Call, Outcome},
-    target::{Target, request, unwritable},
+    target::Target,
 };
 use tokio::task::JoinHandle;
 
@@ -21,12 +20,8 @@ struct OnATask(JoinHandle<Outcome>);
 // === impl Inside ===
 
 impl Target for Inside {
-    async fn call(&self, call: Call) -> Outcome {
-        let request = match request(&call, Uri::from_static("/")) {
-            Ok(request) => request.map(Body::from),
-            Err(error) => return Outcome::Answered(unwritable(&error)),
-        };
-        let answering = inside::call(&self.0, request, call.trace.as_ref());
+    fn call(&self, call: Call) -> impl Future<Output = Outcome> + Send {
+        let answering = inside::call(&self.0, &call);
         let mut task = OnATask(tokio::spawn(async move {
             let (mut head, body) = answering.await.into_parts();
             if !head.status.is_success() {
@@ -41,9 +36,10 @@ impl Target for Inside {
                 Err(error) => Outcome::CutShort(error.to_string()),
             }
         }));
-        (&mut task.0)
-            .await
-            .unwrap_or_else(|broken| Outcome::Cut(broken.to_string()))
+        async move {
+            let outcome = (&mut task.0).await;
+            outcome.unwrap_or_else(|broken| Outcome::Cut(broken.to_string()))
+        }
     }
 
     async fn healthy(&self, _: &str, _: &str) -> bool {

@@ -60,6 +60,23 @@ pub(super) fn rejected(reason: &str) -> Response<Body> {
     text(StatusCode::UNPROCESSABLE_ENTITY, reason)
 }
 
+/// 413 for what is larger than it may be, a batch included, which then comes again in halves; 400 for what is no event.
+pub(super) fn refused(error: &openfaas_cloudevents::Error) -> Response<Body> {
+    let code = match error.is_too_large() {
+        true => StatusCode::PAYLOAD_TOO_LARGE,
+        false => StatusCode::BAD_REQUEST,
+    };
+    text(code, &error.to_string())
+}
+
+/// 500: the endpoint is called by something that is no server of ours.
+pub(super) fn outside() -> Response<Body> {
+    text(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "called outside of a function's server",
+    )
+}
+
 /// 207: one entry per event.
 pub(super) fn batch(answer: &BatchAnswer) -> Response<Body> {
     match serde_json::to_vec(answer) {

@@ -68,6 +68,11 @@ where
     fn call(&self, request: Request) -> Answering {
         respond(self.0.clone(), request)
     }
+
+    #[cfg(any(feature = "nats", feature = "kafka"))]
+    fn deliver(&self, call: &openfaas_delivery::call::Call) -> Option<Answering> {
+        Some(super::delivered::deliver(self.0.clone(), call))
+    }
 }
 
 /// From a request to its events, and from what became of them to the answer.
@@ -76,10 +81,7 @@ fn respond(handler: Arc<dyn Handle>, request: Request) -> Answering {
     let shared = Call::shared();
     Box::pin(async move {
         let Some(shared) = shared else {
-            return answer::text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "called outside of a function's server",
-            );
+            return answer::outside();
         };
         let surroundings = Surroundings {
             handler: &*handler,
@@ -99,34 +101,29 @@ fn respond(handler: Arc<dyn Handle>, request: Request) -> Answering {
 // === impl Surroundings ===
 
 impl Surroundings<'_> {
+    /// The longest body that is read, in bytes.
+    pub(super) fn most(&self) -> usize {
+        let whole = self.shared.max_body.whole();
+        whole.map_or(usize::MAX, |limit| limit as usize)
+    }
+
     async fn respond(&self, headers: &HeaderMap, body: bytes::Bytes) -> Response<Body> {
-        let limits = Limits::default().with_body(
-            self.shared
-                .max_body
-                .whole()
-                .map_or(usize::MAX, |limit| limit as usize),
-        );
-        match receive(
-            &self.shared.name,
-            self.context.call_id(),
-            headers,
-            body,
-            &limits,
-        ) {
-            Ok(Incoming::Event(event)) => match one::handle(self, event, one::Came::Alone).await {
+        let limits = Limits::default().with_body(self.most());
+        let call_id = self.context.call_id();
+        match receive(&self.shared.name, call_id, headers, body, &limits) {
+            Ok(incoming) => self.handle(incoming).await,
+            Err(error) => answer::refused(&error),
+        }
+    }
+
+    pub(super) async fn handle(&self, incoming: Incoming) -> Response<Body> {
+        match incoming {
+            Incoming::Event(event) => match one::handle(self, event, one::Came::Alone).await {
                 Ok(replies) => answer::replied(&replies),
                 Err(failure) => answer::failed(&failure),
             },
-            Ok(Incoming::Batch(events)) => answer::batch(&batch::handle(self, events).await),
-            Err(error) => answer::text(refusal(&error), &error.to_string()),
+            // Boxed, or each event alone would carry what a batch needs.
+            Incoming::Batch(events) => answer::batch(&Box::pin(batch::handle(self, events)).await),
         }
-    }
-}
-
-/// 413 for what is larger than it may be, a batch included, which then comes again in halves; 400 for what is no event.
-fn refusal(error: &openfaas_cloudevents::Error) -> StatusCode {
-    match error.is_too_large() {
-        true => StatusCode::PAYLOAD_TOO_LARGE,
-        false => StatusCode::BAD_REQUEST,
     }
 }

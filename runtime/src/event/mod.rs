@@ -2,6 +2,8 @@
 
 mod answer;
 mod batch;
+#[cfg(any(feature = "nats", feature = "kafka"))]
+mod delivered;
 mod endpoint;
 mod handler;
 mod one;

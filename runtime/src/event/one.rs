@@ -1,5 +1,7 @@
 //! One event, alone or of a batch: its span, its context, its replies.
 
+use std::sync::Arc;
+
 use openfaas_cloudevents::Event;
 use openfaas_delivery::reply::{Cause, check, stamp};
 use openfaas_telemetry::{CallId, EventFacts, Scope, Span, TraceContext};
@@ -31,8 +33,10 @@ pub(super) async fn handle(around: &Surroundings<'_>, event: Event, came: Came) 
 
 async fn run(around: &Surroundings<'_>, event: Event, span: &Span) -> Outcome {
     let shared = &around.shared;
-    let cause = Cause::of(&event, None);
-    let context = around.context.handling(&cause, span.outgoing().cloned());
+    let cause = Arc::new(Cause::of(&event, None));
+    let context = around
+        .context
+        .handling(cause.clone(), span.outgoing().cloned());
     let scope = Scope::new(&shared.telemetry, span, CallId::new(context.call_id()));
     let call = Call::of_context(shared.clone(), &context);
     let handling = async {

@@ -90,10 +90,10 @@ impl Calling {
     }
 
     /// Starts the handler.
-    pub(crate) fn start(record: &mut Record, service: &FunctionService, request: Request) -> Work {
+    pub(crate) fn start(record: &mut Record, begin: impl FnOnce() -> Answering) -> Work {
         let Record { call, scope, .. } = record;
         let started = catch_unwind(AssertUnwindSafe(|| {
-            Scope::enter(scope, || Call::enter(call, || service.0.call(request)))
+            Scope::enter(scope, || Call::enter(call, begin))
         }));
         match started {
             Ok(answering) => Work::Run(answering),
@@ -171,7 +171,7 @@ impl Work {
                     match admitted {
                         Some((place, service)) => {
                             record.place = Some(place);
-                            *self = Calling::start(record, &service, *request);
+                            *self = Calling::start(record, || service.0.call(*request));
                         }
                         None => {
                             record.end = End::Refused;

@@ -31,7 +31,7 @@ pub(crate) struct CallService {
 
 /// What the headers of a request say to the server itself.
 #[derive(Default)]
-pub(super) struct Noted<'a> {
+struct Noted<'a> {
     call_id: Option<&'a str>,
     timeout: Option<&'a str>,
     traced: bool,
@@ -79,7 +79,8 @@ impl CallService {
         match (place, service) {
             (Some(place), Some(service)) => {
                 record.place = Some(place);
-                Calling::start(record, service, self.request(request, record.started))
+                let request = self.request(request, record.started);
+                Calling::start(record, || service.0.call(request))
             }
             (None, _) if !server.shared.limit.may_wait() => {
                 record.end = End::Refused;
@@ -168,10 +169,10 @@ impl hyper::service::Service<Request<Incoming>> for CallService {
 
 impl<'a> Noted<'a> {
     /// What is kept of the call that this request is.
-    pub(super) fn record<B>(
+    fn record(
         &self,
         server: &Arc<Server>,
-        request: &Request<B>,
+        request: &Request<Incoming>,
         span: impl FnOnce(&CallId) -> Span,
         started: Instant,
     ) -> Box<Record> {
@@ -189,7 +190,7 @@ impl<'a> Noted<'a> {
         record
     }
 
-    pub(super) fn of(headers: &'a HeaderMap) -> Noted<'a> {
+    fn of(headers: &'a HeaderMap) -> Noted<'a> {
         let mut noted = Noted::default();
         for (name, value) in headers {
             match *name {

@@ -1,8 +1,12 @@
 //! A function for the tests of doors: it does what its events say. With the argument `emit` it is no function, and publishes
-//! one event.
+//! one event; with `layered` in its environment there is a layer around it.
 
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use openfaas_runtime::{Context, Event, Failure, Function, Publisher};
 use serde_json::{Value, json};
 
@@ -10,7 +14,21 @@ fn main() -> openfaas_runtime::Result<()> {
     if std::env::args().nth(1).as_deref() == Some("emit") {
         return emit();
     }
-    Function::event(handle).run()
+    let function = Function::event(handle);
+    match std::env::var_os("layered") {
+        Some(_) => function.layer(from_fn(lets_in)).run(),
+        None => function.run(),
+    }
+}
+
+/// Lets in what has the headers of an event of a topic, but for one id.
+async fn lets_in(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let wanted = headers.get("ce-id").is_some_and(|id| id != "unwanted");
+    match wanted && headers.contains_key("x-topic") {
+        true => next.run(request).await,
+        false => (StatusCode::FORBIDDEN, "kept out by a layer").into_response(),
+    }
 }
 
 async fn handle(event: Event<Value>, context: Context) -> Result<Option<Event<Value>>, Failure> {

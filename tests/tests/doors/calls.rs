@@ -1,6 +1,5 @@
 //! What comes of events.
 
-use openfaas_delivery::dead_letter::Notes;
 use openfaas_tests::runner::until;
 
 use crate::support::{Stage, TRACE, over_both, until_ready};
@@ -8,6 +7,8 @@ use crate::support::{Stage, TRACE, over_both, until_ready};
 over_both! {
     events_are_replied_to_and_http_is_served_beside_them,
     what_is_refused_is_a_dead_letter_and_what_is_to_be_retried_comes_again,
+    a_layer_sees_the_request_that_carries_an_event,
+    what_is_larger_than_the_function_takes_is_a_dead_letter,
     batches_are_answered_event_by_event,
     what_is_left_is_shown,
 }
@@ -51,11 +52,44 @@ async fn what_is_refused_is_a_dead_letter_and_what_is_to_be_retried_comes_again(
     let done = async || (stage.done().await == [("slow".to_owned(), 3)]).then_some(());
     until("it is done at the third attempt", done).await;
     stage.until_settled().await;
-    let letters = stage.messages(&stage.letters).await;
+    let letters = stage.letters().await;
     assert_eq!(letters.len(), 1);
-    let notes = Notes::of(&letters[0]).expect("a letter has notes");
+    let notes = &letters[0];
     assert!(notes.reason.contains("as asked for"), "{notes:?}");
     assert_eq!(notes.by, "openfaas-runtime");
+}
+
+async fn a_layer_sees_the_request_that_carries_an_event(stage: Stage) {
+    let _function = stage.start(&[("layered", "1")]);
+    stage.publish("unwanted", "").await;
+    stage.publish("wanted", "").await;
+    stage.until_done(&["wanted"]).await;
+    stage.until_settled().await;
+    let letters = stage.letters().await;
+    assert_eq!(letters.len(), 1);
+    assert!(
+        letters[0].reason.contains("kept out by a layer"),
+        "{letters:?}"
+    );
+}
+
+async fn what_is_larger_than_the_function_takes_is_a_dead_letter(stage: Stage) {
+    let neighbours = ["10", "11", "12"];
+    for id in neighbours {
+        stage.publish(id, "").await;
+    }
+    stage.publish("large", &"x".repeat(1_500)).await;
+    let batches = ("events_batch_size", "10");
+    let _function = stage.start(&[
+        ("max_body", "1KiB"),
+        batches,
+        ("events_batch_linger", "300ms"),
+    ]);
+    stage.until_done(&neighbours).await;
+    stage.until_settled().await;
+    let letters = stage.letters().await;
+    assert_eq!(letters.len(), 1);
+    assert!(letters[0].reason.contains("answered 413"), "{letters:?}");
 }
 
 async fn batches_are_answered_event_by_event(stage: Stage) {
@@ -71,7 +105,7 @@ async fn batches_are_answered_event_by_event(stage: Stage) {
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     stage.until_done(&ids).await;
     stage.until_settled().await;
-    assert_eq!(stage.messages(&stage.letters).await.len(), 1);
+    assert_eq!(stage.letters().await.len(), 1);
     let calls =
         function.metric("http_request_duration_seconds_count{code=\"207\",method=\"post\"}");
     assert!(calls.is_some_and(|calls| calls < 21.0), "{calls:?}");

@@ -1,6 +1,7 @@
 //! A function, its topics, and the broker they are on.
 
 use openfaas_delivery::broker::Message;
+use openfaas_delivery::dead_letter::Notes;
 use openfaas_delivery::wiring::Wiring;
 use openfaas_tests::contract::Process;
 use openfaas_tests::runner::until;
@@ -102,6 +103,13 @@ impl Stage {
         let mut set: Vec<_> = own.map(|(name, value)| (&**name, &**value)).collect();
         set.extend(more);
         function().start(&set)
+    }
+
+    /// What is said of its dead letters.
+    pub(crate) async fn letters(&self) -> Vec<Notes> {
+        let letters = self.messages(&self.letters).await;
+        let notes = |letter| Notes::of(letter).expect("a letter has notes");
+        letters.iter().map(notes).collect()
     }
 
     /// The function's name.

@@ -123,6 +123,11 @@ impl Verdict {
         if matches!(status, 200 | 201) && rules.replies {
             return replies(answer, rules.limits);
         }
+        if answer.status.is_success() {
+            return Self::Done {
+                replies: Vec::new(),
+            };
+        }
         let after = retry_after(&answer.headers, now);
         let retry = status == 503 && after.is_some();
         let after = after.filter(|_| answer.header(WAIT) != Some(BACK_OFF));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt, unfold};
+use tokio::sync::watch;
 
 use self::alarm::Alarm;
 use super::budget::Share;
@@ -123,28 +124,37 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
                     .min(),
                 &self.engine.clock,
             );
-            let input = tokio::select! {
-                biased;
-                Ok(()) = said.changed() => {
-                    let news = *said.borrow_and_update();
-                    let before = std::mem::replace(&mut heard, news);
-                    if news.drain && !before.drain {
-                        drained_by = Some(self.engine.clock.now() + self.drain_timeout);
-                        self.tell(Input::Drain);
+            let input = match self.done(&said) {
+                Some(done) => self.heard(done),
+                None => tokio::select! {
+                    biased;
+                    Ok(()) = said.changed() => {
+                        let news = *said.borrow_and_update();
+                        let before = std::mem::replace(&mut heard, news);
+                        if news.drain && !before.drain {
+                            drained_by = Some(self.engine.clock.now() + self.drain_timeout);
+                            self.tell(Input::Drain);
+                        }
+                        (news.image != before.image).then_some(Input::NewImage)
                     }
-                    if news.image == before.image { continue } else { Input::NewImage }
-                }
-                Some(done) = self.work.next(), if !self.work.is_empty() => match self.heard(done) {
-                    Some(input) => input,
-                    None => continue,
+                    Some(done) = self.work.next(), if !self.work.is_empty() => self.heard(done),
+                    () = alarm.rings() => Some(Input::Tick),
                 },
-                () = alarm.rings() => Input::Tick,
             };
+            let Some(input) = input else { continue };
             self.tell(input);
             let bytes = self.share.bytes();
             if std::mem::replace(&mut share, bytes) != bytes {
                 self.tell(Input::Share(bytes));
             }
+        }
+    }
+
+    /// What is done by now, where control has no news: it comes by the thousand, and waiting for all there is costs each time.
+    fn done(&mut self, said: &watch::Receiver<Said>) -> Option<Done<B::Source>> {
+        match said.has_changed() {
+            Ok(true) => None,
+            _ => self.work.next().now_or_never()?,
         }
     }
 

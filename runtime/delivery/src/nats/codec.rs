@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
-use async_nats::jetstream::message::{Info, StreamMessage};
+use async_nats::jetstream::message::StreamMessage;
 use bytes::Bytes;
 use openfaas_cloudevents::{Event, Limits, nats as binding};
 
@@ -47,14 +47,16 @@ pub(super) fn encode(
 }
 
 /// A message as it came.
-pub(super) fn message(message: async_nats::Message, info: &Info<'_>, log: &Arc<str>) -> Message {
+pub(super) fn message(
+    message: async_nats::Message,
+    topic: Arc<str>,
+    position: Position,
+    time: SystemTime,
+) -> Message {
     Message {
-        topic: message.subject.as_str().into(),
-        position: Position {
-            log: Arc::clone(log),
-            offset: info.stream_sequence,
-        },
-        time: Some(SystemTime::from(info.published)),
+        topic,
+        position,
+        time: Some(time),
         key: None,
         headers: message.headers.as_ref().map(headers).unwrap_or_default(),
         body: Some(message.payload),
@@ -93,8 +95,9 @@ fn headers(map: &HeaderMap) -> Vec<Header> {
     let mut headers: Vec<Header> = map
         .iter()
         .flat_map(|(name, values)| {
-            let value = |value: &async_nats::HeaderValue| {
-                Header::new(name.to_string(), Bytes::copy_from_slice(value.as_ref()))
+            let name: &str = name.as_ref();
+            let value = move |value: &async_nats::HeaderValue| {
+                Header::new(name, Bytes::copy_from_slice(value.as_ref()))
             };
             values.iter().map(value)
         })

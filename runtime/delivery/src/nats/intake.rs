@@ -16,7 +16,7 @@ use super::config::Times;
 use super::connection::{Connection, Health};
 use super::consumer::Durable;
 use super::pull::{Pull, Pulls, Said};
-use crate::broker::{Demand, SourceEvent};
+use crate::broker::{Demand, Position, SourceEvent};
 
 /// What is demanded of an intake.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ pub(super) struct Intake {
     durable: Durable,
     times: Times,
     log: Arc<str>,
+    /// Of the last message.
+    topic: Arc<str>,
     flow: Arc<Flow>,
     /// Messages, and the statuses of pulls: each pull has a subject below this one.
     inbox: String,
@@ -100,6 +102,7 @@ impl Intake {
             durable: durable.clone(),
             times,
             log: durable.stream.as_str().into(),
+            topic: "".into(),
             flow,
             inbox,
             subscriber,
@@ -222,10 +225,20 @@ impl Intake {
             message,
             context: self.connection.jetstream.clone(),
         };
-        let (info, answer) = (message.info().ok()?, message.reply.clone()?);
+        let info = message.info().ok()?;
         let (offset, delivery) = (info.stream_sequence, info.consumer_sequence);
-        let ours = codec::message(message.message.clone(), &info, &self.log);
-        self.flow.lock().came(ours.size(), message.length);
+        let time = SystemTime::from(info.published);
+        let mut message = message.message;
+        let (answer, length) = (message.reply.take()?, message.length);
+        let position = Position {
+            log: Arc::clone(&self.log),
+            offset,
+        };
+        if *self.topic != *message.subject {
+            self.topic = message.subject.as_str().into();
+        }
+        let ours = codec::message(message, Arc::clone(&self.topic), position, time);
+        self.flow.lock().came(ours.size(), length);
         acks.hold(offset, answer);
         let Some(sequence) = &mut self.sequence else {
             return Some(SourceEvent::Message(ours));

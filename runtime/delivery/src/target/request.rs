@@ -1,7 +1,5 @@
 //! The request that a call becomes.
 
-use std::time::Duration;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
@@ -43,7 +41,7 @@ pub fn request(call: &Call, uri: Uri) -> Result<Request<Bytes>, Error> {
     say(CONNECTOR, &call.connector);
     say(USER_AGENT, &call.connector);
     say(CALL_ID, &call.call_id);
-    say(TIMEOUT, &duration::format(told(call.timeout)));
+    say(TIMEOUT, &duration::format(call.told()));
     // Without this a Go gateway asks for gzip in our name.
     say(ACCEPT_ENCODING, "identity");
     if let Some(attempt) = call.attempt {
@@ -99,11 +97,4 @@ fn payload(call: &Call) -> Result<(HeaderMap, Bytes), Error> {
             ))
         }
     }
-}
-
-/// What the function is told of the time it has: a second less than its caller waits, and at least half of that.
-fn told(timeout: Duration) -> Duration {
-    timeout
-        .saturating_sub(Duration::from_secs(1))
-        .max(timeout / 2)
 }
