@@ -274,6 +274,7 @@ fn properties(port: u16, sasl_port: u16, tls_port: u16, controller: u16) -> Stri
         "transaction.state.log.replication.factor=1",
         "transaction.state.log.min.isr=1",
         "transaction.state.log.num.partitions=1",
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000",
         "group.initial.rebalance.delay.ms=0",
         "group.min.session.timeout.ms=1000",
         // Retention and compaction within a test's patience.

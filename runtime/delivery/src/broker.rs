@@ -5,6 +5,7 @@
 
 mod decoded;
 mod demand;
+mod error;
 mod inspect;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use http::HeaderMap;
 use openfaas_cloudevents::Event;
 
 pub use self::demand::{Count, Demand};
+pub use self::error::{FinishError, OpenError, PublishError, SourceError};
 pub use self::inspect::Inspect;
 use crate::wiring::{Format, Start, Wiring};
 
@@ -90,42 +92,6 @@ pub struct Stored {
     pub duplicate: bool,
 }
 
-/// Why a publication is not stored.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    /// The broker is away, slow, full or does not answer: it may be stored or not, and is published again.
-    #[error("{0}")]
-    Unavailable(String),
-    /// The broker will never take it: too large for that topic.
-    #[error("too large: {0}")]
-    TooLarge(String),
-    /// The broker will never take it, for another reason of its own (no key on a compacted topic).
-    #[error("refused: {0}")]
-    Refused(String),
-}
-
-/// Why a subscription does not open, or a destination cannot be stored to. Asked again every 30 s.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// Something is missing or wrong at the broker: one sentence that names it and the command that makes it right.
-    #[error("{0}")]
-    NotReady(String),
-    /// The broker does not answer.
-    #[error("the broker does not answer: {0}")]
-    Unavailable(String),
-}
-
-/// Why something asked of a [`Source`] was not done. The message may or may not be settled.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SourceError {
-    /// No confirmation came; asked again.
-    #[error("{0}")]
-    Unavailable(String),
-    /// This owner does not hold the log any more.
-    #[error("this owner does not hold it any more")]
-    Lost,
-}
-
 /// What a topic is to a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -148,6 +114,8 @@ pub struct Subscription {
     pub ordered: bool,
     /// At most so many unsettled messages at once (`max_ack_pending`); `None`: no limit at the broker.
     pub window: Option<usize>,
+    /// Replies are stored with [`Source::finish`].
+    pub transactions: bool,
 }
 
 /// What one owner leaves at the broker for the next one. Kept in the commit's metadata on Kafka, in a key-value record
@@ -241,6 +209,11 @@ pub trait Broker: Codec {
         wiring.durable(topic)
     }
 
+    /// Whether replies and the place of their input can be stored in one step.
+    fn transactional(&self) -> bool {
+        false
+    }
+
     /// Opens a subscription; waits while another owner of an ordered one is alive.
     ///
     /// # Errors
@@ -284,6 +257,19 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// It may or may not be settled.
     fn settle(&self, position: &Position) -> impl Future<Output = Result<(), SourceError>> + Send;
+
+    /// Stores these replies and tells the broker that their input is done, both or neither. Asked only where the
+    /// subscription is one with transactions.
+    ///
+    /// # Errors
+    /// Nothing of it is stored; or nobody knows, and then this owner holds it no more.
+    fn finish(
+        &self,
+        _: &Position,
+        _: &[Publication],
+    ) -> impl Future<Output = Result<(), FinishError>> + Send {
+        async { Err(FinishError::Unavailable("no transactions here".into())) }
+    }
 
     /// How often a message that is held must be reported as in progress, so that it does not come again.
     fn progress_every(&self) -> Option<Duration>;

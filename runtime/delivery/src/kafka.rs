@@ -23,6 +23,7 @@ mod security;
 mod settings;
 mod source;
 mod start;
+mod transaction;
 
 pub use broker::Kafka;
 pub use copy::Copied;

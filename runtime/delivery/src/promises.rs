@@ -7,6 +7,7 @@ mod batches;
 mod deaths;
 mod doors;
 mod function;
+mod gate;
 mod letters;
 mod order;
 mod settling;

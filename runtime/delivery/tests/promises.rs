@@ -7,19 +7,22 @@ use openfaas_delivery::memory::{Bus, Limits};
 use openfaas_delivery::promises::{self, Stand};
 use openfaas_delivery::wiring::Wiring;
 
-struct Memory(Bus);
+struct Memory {
+    bus: Bus,
+    transactions: bool,
+}
 
 impl Stand for Memory {
     type Broker = Bus;
 
     fn broker(&self) -> Bus {
-        self.0.clone()
+        self.bus.clone()
     }
 
     async fn create(&self, _: &str) {}
 
     async fn messages(&self, topic: &str) -> Vec<Message> {
-        self.0
+        self.bus
             .messages(topic)
             .iter()
             .map(|message| (**message).clone())
@@ -27,21 +30,45 @@ impl Stand for Memory {
     }
 
     async fn backlog(&self, wiring: &Wiring, topic: &str) -> usize {
-        let backlog = self.0.backlog(&wiring.durable(topic));
-        backlog.unwrap_or_else(|| self.0.messages(topic).len())
+        let backlog = self.bus.backlog(&wiring.durable(topic));
+        backlog.unwrap_or_else(|| self.bus.messages(topic).len())
+    }
+
+    fn transactions(&self) -> bool {
+        self.transactions
     }
 }
 
-/// One test per promise, each on a bus of its own.
+/// A bus of its own.
+fn memory(transactions: bool) -> Memory {
+    let limits = Limits {
+        ack_wait: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    Memory {
+        bus: Bus::new(limits),
+        transactions,
+    }
+}
+
+/// Two tests per promise.
 macro_rules! over_memory {
     ($($promise:ident),* $(,)?) => {
         $(
             #[tokio::test]
             async fn $promise() {
-                let limits = Limits { ack_wait: Duration::from_secs(1), ..Limits::default() };
-                promises::$promise(&Memory(Bus::new(limits))).await;
+                promises::$promise(&memory(false)).await;
             }
         )*
+
+        mod with_transactions {
+            $(
+                #[tokio::test]
+                async fn $promise() {
+                    super::promises::$promise(&super::memory(true)).await;
+                }
+            )*
+        }
     };
 }
 

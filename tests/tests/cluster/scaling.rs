@@ -57,6 +57,7 @@ async fn own<B: Broker>(broker: &B, wiring: &Wiring, events: usize) {
         start: Start::Oldest,
         ordered: wiring.order == Order::Key,
         window: (wiring.order == Order::Key).then_some(wiring.window),
+        transactions: false,
     };
     let source = timeout(PATIENCE, broker.open(&subscription))
         .await

@@ -6,4 +6,5 @@ mod promises;
 mod rebalances;
 mod records;
 mod support;
+mod transactions;
 mod users;

@@ -31,6 +31,7 @@ pub(crate) fn subscription(topic: &str) -> Subscription {
         start: Start::Oldest,
         ordered: true,
         window: None,
+        transactions: false,
     }
 }
 

@@ -54,6 +54,7 @@ pub(crate) fn ordered(subject: &str) -> Subscription {
         start: Start::Oldest,
         ordered: true,
         window: Some(1_000),
+        transactions: false,
     }
 }
 

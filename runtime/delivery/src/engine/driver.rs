@@ -298,6 +298,14 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Driver<B, T, O, C> {
             Output::Settle(id, index, position) => self.with_source(index, async move |source| {
                 Done::Told(Input::Settled(id, source.settle(&position).await))
             }),
+            Output::Finish(id, index, position, replies) => {
+                self.with_source(index, async move |source| {
+                    Done::Told(Input::Finished(
+                        id,
+                        source.finish(&position, &replies).await,
+                    ))
+                })
+            }
             Output::SettleAgain(index, position) => self.with_source(index, async move |source| {
                 // It is settled, or comes once more.
                 let _ = source.settle(&position).await;

@@ -19,6 +19,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// Who is not let in by then, though the broker answers, waits for another owner.
 const LET_IN: Duration = Duration::from_secs(6);
 
+/// What is said of a function that asks for more than its broker can do.
+const NO_TRANSACTIONS: &str = "`events.transactions` asks for what only Kafka can do: leave it out, or deliver this function's topics over Kafka";
+
 impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
     /// Opens the subscription to one topic once everything it stores to can be stored to.
     pub(super) async fn open(self, wiring: Arc<Wiring>, topic: Arc<str>) -> B::Source {
@@ -39,6 +42,9 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
     }
 
     async fn try_open(&self, wiring: &Wiring, topic: &Arc<str>) -> Result<B::Source, OpenError> {
+        if wiring.transactions && !self.broker.transactional() {
+            return Err(OpenError::NotReady(NO_TRANSACTIONS.to_owned()));
+        }
         self.broker
             .check(&Arc::from(wiring.dead_letter_topic()), Purpose::DeadLetter)
             .await?;
@@ -52,6 +58,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
             start: wiring.start,
             ordered,
             window: ordered.then_some(wiring.window),
+            transactions: wiring.transactions,
         };
         let opening = self.broker.open(&subscription);
         let mut opening = std::pin::pin!(opening);

@@ -16,6 +16,7 @@ mod subscription;
 mod suspects;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -32,8 +33,8 @@ use self::suspects::Suspects;
 use super::mistake::Planted;
 use super::spans::Fate;
 use crate::broker::{
-    Assignment, Codec, Decoded, Demand, Message, Position, Publication, PublishError, Record,
-    SourceError, Stored,
+    Assignment, Codec, Decoded, Demand, FinishError, Message, Position, Publication, PublishError,
+    Record, SourceError, Stored,
 };
 use crate::call::{Call, Outcome};
 use crate::clock::{Random, Time};
@@ -85,6 +86,8 @@ pub(super) enum Input {
     Published(Id, Result<Stored, PublishError>),
     /// An input was settled or not.
     Settled(Id, Result<(), SourceError>),
+    /// An input's replies and its place were stored or not, both or neither.
+    Finished(Id, Result<(), FinishError>),
     /// This record of a log was stored or not.
     Recorded(usize, Record, Result<(), SourceError>),
     /// So many messages of a log are given out and unsettled.
@@ -118,6 +121,8 @@ pub(super) enum Output {
     Publish(Id, Publication),
     /// Settle this event.
     Settle(Id, usize, Position),
+    /// Store these replies of an event and settle it, both or neither.
+    Finish(Id, usize, Position, Vec<Publication>),
     /// Acknowledge again what was settled already.
     SettleAgain(usize, Position),
     /// Report these as in progress.
@@ -246,6 +251,7 @@ impl Owner {
             Input::Health(well) => self.health(well),
             Input::Published(event, result) => self.published(event, result),
             Input::Settled(event, result) => self.settled(event, result),
+            Input::Finished(event, result) => self.finished(event, result),
             Input::Recorded(log, record, result) => self.recorded(log, record, result),
             Input::Pending(log, result) => self.pending(log, result),
             Input::Closed(subscription) => self.closed(subscription),

@@ -59,6 +59,10 @@ impl Broker for Kafka {
         group_of(&self.settings.group, &wiring.namespace, &wiring.function)
     }
 
+    fn transactional(&self) -> bool {
+        true
+    }
+
     async fn open(&self, subscription: &Subscription) -> Result<Self::Source, OpenError> {
         self.exists(&subscription.topic, check::config(Purpose::Reply))
             .await?;

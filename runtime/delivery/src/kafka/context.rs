@@ -11,6 +11,8 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientContext, TopicPartitionList};
 use serde::Deserialize;
 
+use crate::broker::PublishError;
+
 /// The callbacks of a member. They run on its own thread, while it polls.
 #[derive(Debug, Default)]
 pub(super) struct Context {
@@ -23,7 +25,7 @@ pub(super) struct Heard {
     /// In their order; librdkafka waits for each to be answered.
     pub(super) rebalances: VecDeque<Rebalance>,
     /// The outcome of a commit of a partition.
-    pub(super) commits: VecDeque<(i32, Result<(), RDKafkaErrorCode>)>,
+    pub(super) commits: VecDeque<(i32, Result<(), Uncommitted>)>,
     /// The latest statistics: partitions of this topic whose end was reached. Everything before this offset was queued.
     pub(super) ends: BTreeMap<i32, u64>,
     /// The last thing that went wrong, in words.
@@ -32,6 +34,17 @@ pub(super) struct Heard {
     pub(super) leaving: bool,
     /// Callbacks so far.
     pub(super) count: u64,
+}
+
+/// Why a commit of a partition was not made.
+#[derive(Debug, Clone)]
+pub(super) enum Uncommitted {
+    /// The broker said so, in code and words.
+    Refused(RDKafkaErrorCode, String),
+    /// It will never take a reply of these inputs; nothing is wrong with the others.
+    Replies(Vec<(u64, PublishError)>),
+    /// Nobody knows whether it was.
+    InDoubt(String),
 }
 
 /// A change of what this member owns.

@@ -3,6 +3,7 @@
 mod commits;
 mod gives;
 mod rebalances;
+mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,6 +55,8 @@ struct Member {
     /// The rebalance that is being answered.
     change: Option<rebalances::Change>,
     committer: Sender<commits::Asked>,
+    /// Commits are transactions.
+    transactions: bool,
     /// The commits that are under way.
     committing: Option<Vec<Commit>>,
     /// The next is not before, unless somebody waits for it …
@@ -92,18 +95,12 @@ pub(super) async fn join(
         Arc::clone(&subscription.durable),
         Arc::clone(&subscription.topic),
     );
-    let start = subscription.start;
+    let (start, transactions) = (subscription.start, subscription.transactions);
     let run = move || {
         shared.serve(thread::current());
         let _last_word = LastWord(events.clone());
-        let begun = consumer(&settings, &group, &topic).map_err(|error| error.to_string());
-        let begun = begun.and_then(|consumer| {
-            let consumer = Arc::new(consumer);
-            let committer = commits::committer(&consumer, &topic);
-            Ok((consumer, committer.map_err(|error| error.to_string())?))
-        });
-        match begun {
-            Err(reason) => drop(tell.send(Err(OpenError::NotReady(reason)))),
+        match begin(&settings, &group, &topic, transactions) {
+            Err(error) => drop(tell.send(Err(error))),
             Ok((consumer, committer)) => {
                 let now = Instant::now();
                 Member {
@@ -114,6 +111,7 @@ pub(super) async fn join(
                     queues: BTreeMap::new(),
                     consumer,
                     committer,
+                    transactions,
                     shared,
                     events,
                     joining: Some((tell, now + JOIN_TIMEOUT)),
@@ -137,6 +135,31 @@ pub(super) async fn join(
     let joined = told.await;
     joined.unwrap_or_else(|_| Err(OpenError::Unavailable("its thread ended".into())))?;
     Ok(source)
+}
+
+/// A consumer, and who commits what it has given.
+fn begin(
+    settings: &Settings,
+    group: &str,
+    topic: &Arc<str>,
+    transactions: bool,
+) -> Result<(Arc<BaseConsumer<Context>>, Sender<commits::Asked>), OpenError> {
+    // Before it joins, and has a place to lose.
+    let producer = match transactions {
+        true => Some(transactions::producer(settings, group)?),
+        false => None,
+    };
+    let consumer = consumer(settings, group, topic)
+        .map(Arc::new)
+        .map_err(|error| OpenError::NotReady(error.to_string()))?;
+    let committer = match producer {
+        Some(producer) => transactions::committer(&consumer, topic, producer),
+        None => commits::committer(&consumer, topic),
+    };
+    match committer {
+        Ok(committer) => Ok((consumer, committer)),
+        Err(error) => Err(OpenError::NotReady(error.to_string())),
+    }
 }
 
 fn consumer(

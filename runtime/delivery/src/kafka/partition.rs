@@ -1,14 +1,20 @@
 //! One partition that is assigned: its progress, and what of it is committed.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::metadata::Metadata;
 use super::progress::Progress;
-use crate::broker::{Record, SourceError};
+use crate::broker::{FinishError, Publication, PublishError, Record, SourceError};
 
 /// An owner that leaves a record is given offsets only up to a limit that is committed before, so that the next one knows
 /// which of them it may have died of. So many more are asked for when fewer are left.
 const RESERVE: u64 = 1_000;
+
+/// What is left free of a commit's metadata when replies go with it: suspects and limits may need it before the prefix moves.
+const SPARE: usize = 256;
 
 /// A partition that this member owns.
 #[derive(Debug)]
@@ -25,7 +31,19 @@ pub(super) struct Partition {
     committed: u64,
     /// Told when so much is committed.
     waiting: Vec<(u64, oneshot::Sender<Result<(), SourceError>>)>,
+    /// Inputs that are finished once a commit with their replies is made.
+    finishing: BTreeMap<u64, Finishing>,
 }
+
+/// An input whose replies go with a commit.
+#[derive(Debug)]
+struct Finishing {
+    replies: Replies,
+    tell: oneshot::Sender<Result<(), FinishError>>,
+}
+
+/// All that an input leaves behind beside its place.
+pub(super) type Replies = Arc<[Publication]>;
 
 /// Whether a partition is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +62,8 @@ pub(super) struct Commit {
     pub(super) number: i32,
     pub(super) offset: u64,
     pub(super) metadata: Metadata,
+    /// These are finished by it, with these replies.
+    pub(super) finishing: Vec<(u64, Replies)>,
     change: u64,
 }
 
@@ -59,6 +79,7 @@ impl Partition {
             changes: u64::from(fresh),
             committed: 0,
             waiting: Vec::new(),
+            finishing: BTreeMap::new(),
         }
     }
 
@@ -73,6 +94,16 @@ impl Partition {
     pub(super) fn finish(&mut self, offset: u64) {
         self.progress.finish(offset);
         self.changes += 1;
+    }
+
+    /// Finishes an input with the next commit that has room for it, and stores these replies with it.
+    pub(super) fn finish_with(
+        &mut self,
+        offset: u64,
+        replies: Replies,
+        tell: oneshot::Sender<Result<(), FinishError>>,
+    ) {
+        self.finishing.insert(offset, Finishing { replies, tell });
     }
 
     /// There is nothing more before this offset.
@@ -109,12 +140,17 @@ impl Partition {
     }
 
     pub(super) fn is_committed(&self) -> bool {
-        self.changes == self.committed && !self.wants_more()
+        self.changes == self.committed && !self.wants_more() && !self.is_finishing()
+    }
+
+    /// Replies wait for a commit of it.
+    pub(super) fn is_finishing(&self) -> bool {
+        !self.finishing.is_empty()
     }
 
     /// Somebody waits for a commit of it.
     pub(super) fn is_urgent(&self) -> bool {
-        !self.waiting.is_empty() || self.wants_more()
+        !self.waiting.is_empty() || self.wants_more() || self.is_finishing()
     }
 
     fn wants_more(&self) -> bool {
@@ -122,18 +158,49 @@ impl Partition {
             .is_some_and(|limit| self.progress.next() + RESERVE > limit)
     }
 
-    pub(super) fn commit(&self) -> Commit {
+    /// What is to be committed of it, with so many inputs that are finished by it at most; nothing, where that would say
+    /// nothing new. An input that lies past the prefix waits where `longest` bytes of metadata cannot say that it is finished,
+    /// for then its replies would be stored again after a crash.
+    pub(super) fn commit(&self, at_once: usize, longest: usize) -> Option<Commit> {
+        let finishing: Vec<(u64, Replies)> = self
+            .finishing
+            .iter()
+            .take(at_once)
+            .map(|(offset, finishing)| (*offset, Arc::clone(&finishing.replies)))
+            .collect();
+        let mut commit = self.commit_with(finishing);
+        if !commit.finishing.is_empty() {
+            let line = commit.metadata.write(commit.offset, usize::MAX);
+            if line.len() + SPARE > longest {
+                let mut finishing = std::mem::take(&mut commit.finishing);
+                finishing.retain(|(offset, _)| *offset < commit.offset);
+                commit = self.commit_with(finishing);
+            }
+        }
+        let new =
+            !commit.finishing.is_empty() || self.changes != self.committed || self.wants_more();
+        new.then_some(commit)
+    }
+
+    fn commit_with(&self, finishing: Vec<(u64, Replies)>) -> Commit {
+        let mut ahead = None;
+        for (offset, _) in &finishing {
+            let ahead = ahead.get_or_insert_with(|| self.progress.clone());
+            ahead.finish(*offset);
+        }
+        let progress = ahead.as_ref().unwrap_or(&self.progress);
         let given = self
             .limit
-            .map(|limit| limit.max(self.progress.next() + 2 * RESERVE));
+            .map(|limit| limit.max(progress.next() + 2 * RESERVE));
         Commit {
             number: self.number,
-            offset: self.progress.prefix(),
+            offset: progress.prefix(),
             metadata: Metadata {
                 record: self.record.clone(),
                 given,
-                done: self.progress.done(),
+                done: progress.done(),
             },
+            finishing,
             change: self.changes,
         }
     }
@@ -149,11 +216,30 @@ impl Partition {
             .partition(|(change, _)| *change <= commit.change);
         self.waiting = waiting;
         tell(done, &Ok(()));
+        for (offset, _) in &commit.finishing {
+            self.progress.finish(*offset);
+            self.tell_finishing(*offset, Ok(()));
+        }
     }
 
     /// The broker has not taken it: who waits for it asks again.
-    pub(super) fn refused(&mut self, error: &SourceError) {
+    pub(super) fn refused(&mut self, commit: &Commit, error: &SourceError) {
         tell(std::mem::take(&mut self.waiting), &Err(error.clone()));
+        for (offset, _) in &commit.finishing {
+            self.tell_finishing(*offset, Err(error.clone().into()));
+        }
+    }
+
+    /// The broker will never take a reply of this input.
+    pub(super) fn refused_reply(&mut self, offset: u64, error: PublishError) {
+        self.tell_finishing(offset, Err(FinishError::Refused(error)));
+    }
+
+    fn tell_finishing(&mut self, offset: u64, result: Result<(), FinishError>) {
+        if let Some(finishing) = self.finishing.remove(&offset) {
+            // One who has gone needs no answer.
+            let _ = finishing.tell.send(result);
+        }
     }
 }
 
@@ -169,6 +255,7 @@ fn tell(
 
 #[cfg(test)]
 mod tests {
+    use super::super::metadata::LONGEST;
     use super::*;
 
     fn open() -> Record {
@@ -187,7 +274,7 @@ mod tests {
         assert!(known.came(5));
         assert!(known.is_committed(), "nothing is finished");
         known.finish(5);
-        let commit = known.commit();
+        let commit = known.commit(0, LONGEST).expect("news");
         assert_eq!((commit.offset, known.is_committed()), (6, false));
         known.stored(&commit);
         assert!(known.is_committed());
@@ -198,11 +285,11 @@ mod tests {
         let mut partition = Partition::new(0, 0, Metadata::default(), false);
         assert!(partition.came(0) && partition.came(1));
         partition.finish(0);
-        let commit = partition.commit();
+        let commit = partition.commit(0, LONGEST).expect("news");
         partition.finish(1);
         partition.stored(&commit);
         assert!(!partition.is_committed());
-        assert_eq!(partition.commit().offset, 2);
+        assert_eq!(partition.commit(0, LONGEST).expect("news").offset, 2);
     }
 
     #[test]
@@ -212,7 +299,7 @@ mod tests {
         let (tell, mut told) = oneshot::channel();
         partition.set_record(&open(), tell);
         assert!(!partition.may_give() && partition.is_urgent());
-        let commit = partition.commit();
+        let commit = partition.commit(0, LONGEST).expect("news");
         let given = commit.metadata.given.unwrap();
         assert_eq!(given, 1 + 2 * RESERVE);
         partition.stored(&commit);
@@ -220,7 +307,7 @@ mod tests {
         let more = (1..).take_while(|offset| partition.may_give() && partition.came(*offset));
         assert_eq!(more.last(), Some(given - 1));
         assert!(partition.is_urgent(), "it asks for more");
-        let commit = partition.commit();
+        let commit = partition.commit(0, LONGEST).expect("news");
         partition.stored(&commit);
         assert!(partition.may_give());
     }
@@ -230,8 +317,82 @@ mod tests {
         let mut partition = Partition::new(0, 0, Metadata::default(), false);
         let (tell, mut told) = oneshot::channel();
         partition.set_record(&Record::default(), tell);
-        partition.refused(&SourceError::Lost);
+        let commit = partition.commit(0, LONGEST).expect("news");
+        partition.refused(&commit, &SourceError::Lost);
         assert_eq!(told.try_recv().unwrap(), Err(SourceError::Lost));
         assert!(!partition.is_committed(), "it is tried again");
+    }
+
+    fn finish_with(partition: &mut Partition, offset: u64) -> Told {
+        let (tell, told) = oneshot::channel();
+        partition.finish_with(offset, Replies::default(), tell);
+        told
+    }
+
+    type Told = oneshot::Receiver<Result<(), FinishError>>;
+
+    #[test]
+    fn what_goes_with_a_commit_is_finished_by_it_and_not_before() {
+        let mut partition = Partition::new(0, 0, Metadata::default(), false);
+        assert!((0..4).all(|offset| partition.came(offset)));
+        let mut told = finish_with(&mut partition, 1);
+        assert!(partition.is_urgent() && !partition.is_committed());
+        let commit = partition.commit(500, LONGEST).expect("news");
+        assert_eq!((commit.offset, &*commit.metadata.done), (0, &[1..2][..]));
+        assert_eq!(
+            (partition.progress.prefix(), told.try_recv().ok()),
+            (0, None)
+        );
+        let later = finish_with(&mut partition, 0);
+        partition.refused(&commit, &SourceError::Unavailable("away".into()));
+        assert_eq!(
+            told.try_recv(),
+            Ok(Err(FinishError::Unavailable("away".into())))
+        );
+        assert_eq!(partition.progress.unfinished(), 4, "nothing is finished");
+        let commit = partition.commit(500, LONGEST).expect("news");
+        assert_eq!((commit.offset, commit.finishing.len()), (1, 1));
+        partition.stored(&commit);
+        assert_eq!(later.blocking_recv(), Ok(Ok(())));
+        assert_eq!(
+            (partition.progress.prefix(), partition.is_committed()),
+            (1, true)
+        );
+    }
+
+    #[test]
+    fn no_more_go_with_a_commit_than_there_is_room_for() {
+        let mut partition = Partition::new(0, 0, Metadata::default(), false);
+        assert!((0..10).all(|offset| partition.came(offset)));
+        let told: Vec<Told> = (0..10)
+            .map(|offset| finish_with(&mut partition, offset))
+            .collect();
+        let commit = partition.commit(4, LONGEST).expect("news");
+        assert_eq!((commit.offset, commit.finishing.len()), (4, 4));
+        partition.stored(&commit);
+        assert_eq!((partition.is_urgent(), told.len()), (true, 10));
+    }
+
+    #[test]
+    fn what_metadata_cannot_say_waits_for_the_prefix() {
+        let mut partition = Partition::new(0, 0, Metadata::default(), false);
+        assert!((0..4_000).all(|offset| partition.came(offset)));
+        let odd = (1..4_000).step_by(2);
+        let told: Vec<Told> = odd
+            .map(|offset| finish_with(&mut partition, offset))
+            .collect();
+        assert_eq!(partition.commit(4_000, LONGEST), None, "nothing to say");
+        let head = finish_with(&mut partition, 0);
+        let commit = partition.commit(4_000, LONGEST).expect("news");
+        let finished: Vec<u64> = commit.finishing.iter().map(|(offset, _)| *offset).collect();
+        assert_eq!(
+            (commit.offset, &*finished, &*commit.metadata.done),
+            (2, &[0, 1][..], &[][..])
+        );
+        partition.stored(&commit);
+        assert_eq!((head.blocking_recv(), told.len()), (Ok(Ok(())), 2_000));
+        // A few of them it can say.
+        let commit = partition.commit(500, LONGEST).expect("news");
+        assert_eq!((commit.offset, commit.finishing.len()), (2, 500));
     }
 }

@@ -164,6 +164,9 @@ impl Settings {
             .set("enable.auto.offset.store", "false")
             // An offset that is gone is an error to tell, not to jump over.
             .set("auto.offset.reset", "error")
+            // What is committed alone; and where a partition begins is known only when no transaction that may change it is
+            // open.
+            .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
             // They say where the end is, past the markers of transactions.
             .set("statistics.interval.ms", "1000")
@@ -180,14 +183,21 @@ impl Settings {
         config
     }
 
-    /// What puts letters back, one transaction each. Whoever comes later with the same id ends all before him.
+    /// What stores in transactions. Whoever comes later with the same id ends all before him.
     pub(super) fn transactional(&self, id: &str) -> ClientConfig {
+        let timeout = self.transaction_timeout();
         let mut config = self.producer();
         config
             .set("transactional.id", id)
-            .set("transaction.timeout.ms", millis(TRANSACTION_TIMEOUT))
-            .set("message.timeout.ms", millis(TRANSACTION_TIMEOUT * 2 / 3));
+            .set("transaction.timeout.ms", millis(timeout))
+            .set("message.timeout.ms", millis(timeout * 2 / 3));
         config
+    }
+
+    /// A transaction that its producer has left alone is aborted after this. What was stored meanwhile is read after it, and
+    /// its owner is missed no earlier.
+    fn transaction_timeout(&self) -> Duration {
+        TRANSACTION_TIMEOUT.min(self.session_timeout * 2 / 3)
     }
 
     /// What reads topics from one end to the other, of no group's concern: what is committed alone.
@@ -226,7 +236,7 @@ impl Settings {
     }
 }
 
-/// A transaction that its producer has left alone is aborted after this. What was stored meanwhile is read after it.
+/// The longest that a transaction may take.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn millis(duration: Duration) -> String {

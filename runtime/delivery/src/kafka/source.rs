@@ -12,7 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::check::on_a_thread;
 use super::partition::{Partition, Phase};
 use super::producer::Client;
-use crate::broker::{Count, Demand, Position, Record, Source, SourceError, SourceEvent};
+use crate::broker::{
+    Count, Demand, FinishError, Position, Publication, Record, Source, SourceError, SourceEvent,
+};
 
 /// The last commit and leaving the group take no longer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
@@ -122,6 +124,19 @@ impl Source for KafkaSource {
 
     async fn settle(&self, position: &Position) -> Result<(), SourceError> {
         self.owned(&position.log, |partition| partition.finish(position.offset))
+    }
+
+    async fn finish(
+        &self,
+        position: &Position,
+        replies: &[Publication],
+    ) -> Result<(), FinishError> {
+        let (tell, told) = oneshot::channel();
+        self.owned(&position.log, |partition| {
+            partition.finish_with(position.offset, replies.into(), tell);
+        })?;
+        self.shared.wake();
+        told.await.unwrap_or(Err(FinishError::Lost))
     }
 
     fn progress_every(&self) -> Option<Duration> {

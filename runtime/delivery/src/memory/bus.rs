@@ -182,6 +182,10 @@ impl<C: Clock> Bus<C> {
 impl<C: Clock> Broker for Bus<C> {
     type Source = MemorySource<C>;
 
+    fn transactional(&self) -> bool {
+        true
+    }
+
     async fn open(&self, subscription: &Subscription) -> Result<Self::Source, OpenError> {
         let changed = Arc::new(Notify::new());
         let mut waiting = Waiting {
@@ -272,7 +276,7 @@ impl State {
         }
     }
 
-    fn wake_topic(&self, topic: &str) {
+    pub(super) fn wake_topic(&self, topic: &str) {
         for durable in self.store.durables_of(topic) {
             self.wake(durable);
         }

@@ -8,8 +8,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::bus::Shared;
+use super::store::Room;
 use crate::broker::{
-    Assignment, Count, Demand, Position, Record, Source, SourceError, SourceEvent,
+    Assignment, Count, Demand, FinishError, Position, Publication, PublishError, Record, Source,
+    SourceError, SourceEvent,
 };
 use crate::clock::Clock;
 
@@ -128,6 +130,30 @@ impl<C: Clock> Source for MemorySource<C> {
 
     async fn settle(&self, position: &Position) -> Result<(), SourceError> {
         self.owned(|store| store.settle(&self.durable, position.offset))
+    }
+
+    /// Nobody dies in between: the bus is in this process. What was stored before one was refused is known by its id.
+    async fn finish(
+        &self,
+        position: &Position,
+        replies: &[Publication],
+    ) -> Result<(), FinishError> {
+        let (now, wall) = (self.shared.clock.now(), self.shared.clock.wall());
+        let stored = self.owned(|store| {
+            for reply in replies {
+                store.publish(now, wall, reply, Room::All)?;
+            }
+            store.settle(&self.durable, position.offset);
+            Ok(())
+        });
+        let state = self.shared.lock();
+        for reply in replies {
+            state.wake_topic(&reply.topic);
+        }
+        stored?.map_err(|error| match error {
+            PublishError::Unavailable(reason) => FinishError::Unavailable(reason),
+            error => FinishError::Refused(error),
+        })
     }
 
     fn progress_every(&self) -> Option<Duration> {

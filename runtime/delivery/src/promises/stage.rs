@@ -1,16 +1,14 @@
 //! What every promise needs: a broker, a function, and somebody who waits for something.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use openfaas_cloudevents::{Data, Event};
 
 use super::function::Function;
-use crate::broker::{
-    Broker, Codec, Decoded, Message, OpenError, Publication, PublishError, Purpose, Stored,
-    Subscription,
-};
+use super::gate::Gated;
+use crate::broker::{Broker, Codec, Decoded, Message, Publication};
 use crate::call::{Call, Outcome};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Control, Delivery, Ended, Engine};
@@ -37,13 +35,11 @@ pub trait Stand: Send + Sync {
 
     /// Messages of `topic` that this function has not settled.
     fn backlog(&self, wiring: &Wiring, topic: &str) -> impl Future<Output = usize> + Send;
-}
 
-/// The broker of a stand, which can be told to store nothing in one topic.
-pub(super) struct Gated<B> {
-    inner: B,
-    topic: String,
-    shut: Arc<AtomicBool>,
+    /// Whether functions ask for transactions.
+    fn transactions(&self) -> bool {
+        false
+    }
 }
 
 /// A function on a topic, with names that no other promise uses.
@@ -63,6 +59,7 @@ impl<'a, S: Stand> Scene<'a, S> {
     pub(super) async fn new(stand: &'a S, name: &str, function: Function) -> Self {
         let mut wiring = Wiring::new(name, "promises", [format!("{name}-in")]);
         wiring.replies = ReplyTopics::parse(&format!("{name}-out")).expect("a topic's name");
+        wiring.transactions = stand.transactions();
         wiring.retry.min_wait = Duration::from_millis(20);
         wiring.retry.max_wait = Duration::from_millis(200);
         for topic in [
@@ -267,42 +264,4 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, Box::pin(work))
         .await
         .expect("it takes no longer")
-}
-
-impl<B: Broker> Broker for Gated<B> {
-    type Source = B::Source;
-
-    fn durable(&self, wiring: &Wiring, topic: &str) -> String {
-        self.inner.durable(wiring, topic)
-    }
-
-    async fn open(&self, subscription: &Subscription) -> Result<B::Source, OpenError> {
-        self.inner.open(subscription).await
-    }
-
-    async fn check(&self, topic: &Arc<str>, purpose: Purpose) -> Result<(), OpenError> {
-        self.inner.check(topic, purpose).await
-    }
-
-    async fn publish(&self, publication: &Publication) -> Result<Stored, PublishError> {
-        if *publication.topic == *self.topic && self.shut.load(Ordering::Relaxed) {
-            return Err(PublishError::Unavailable("shut".into()));
-        }
-        self.inner.publish(publication).await
-    }
-}
-
-impl<B: Broker> Codec for Gated<B> {
-    fn decode(&self, message: &Message) -> Decoded {
-        self.inner.decode(message)
-    }
-
-    fn encode(
-        &self,
-        topic: &Arc<str>,
-        event: &Event,
-        format: Format,
-    ) -> Result<Publication, String> {
-        self.inner.encode(topic, event, format)
-    }
 }

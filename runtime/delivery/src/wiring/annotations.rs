@@ -100,6 +100,12 @@ pub const KNOWN: &[Annotation] = &[
         about: "How events are written: attributes in headers, or one JSON document.",
     },
     Annotation {
+        name: TRANSACTIONS,
+        takes: "`true` or `false`",
+        default: "`false`",
+        about: "Whether its replies and the place of the event that they answer are one transaction, so that each reply is read once. Kafka only.",
+    },
+    Annotation {
         name: ATTEMPTS,
         takes: "a number from 1 to 1000",
         default: "`10`",
@@ -140,6 +146,7 @@ pub(super) const BATCH_SIZE: &str = "events.batch-size";
 pub(super) const BATCH_LINGER: &str = "events.batch-linger";
 pub(super) const MAX_HOPS: &str = "events.max-hops";
 pub(super) const FORMAT: &str = "events.format";
+pub(super) const TRANSACTIONS: &str = "events.transactions";
 pub(super) const ATTEMPTS: &str = "com.openfaas.retry.attempts";
 pub(super) const CODES: &str = "com.openfaas.retry.codes";
 pub(super) const MIN_WAIT: &str = "com.openfaas.retry.min_wait";

@@ -64,6 +64,8 @@ pub struct Wiring {
     pub max_hops: u32,
     /// `events.format`: how events are written, to the function and to the broker.
     pub format: Format,
+    /// `events.transactions`: its replies and the place of the event that they answer are one transaction (Kafka).
+    pub transactions: bool,
     /// `com.openfaas.retry.*`.
     pub retry: RetryPolicy,
 }
@@ -151,6 +153,7 @@ impl Wiring {
             batch_linger: Duration::ZERO,
             max_hops: Self::MAX_HOPS,
             format: Format::default(),
+            transactions: false,
             retry: RetryPolicy::default(),
         }
     }

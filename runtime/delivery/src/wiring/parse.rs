@@ -163,6 +163,19 @@ impl<L: Fn(&str) -> Option<String>, S: Fn(&str) -> String> Reader<L, S> {
             "structured" => Ok(Format::Structured),
             _ => Err("write binary or structured".to_owned()),
         });
+        self.set(
+            name::TRANSACTIONS,
+            &mut wiring.transactions,
+            |text| match text {
+                "true" if broker == Some(Broker::Nats) => Err(
+                    "NATS has no transactions; leave it out, or let events.broker be kafka"
+                        .to_owned(),
+                ),
+                "true" => Ok(true),
+                "false" => Ok(false),
+                _ => Err("write true or false".to_owned()),
+            },
+        );
         wiring.retry = self.retry();
         if self.errors.is_empty() {
             Ok(Some(wiring))

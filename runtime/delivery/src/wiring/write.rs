@@ -71,6 +71,11 @@ impl Wiring {
             self.format != default.format,
             self.format.name().to_owned(),
         );
+        differs(
+            name::TRANSACTIONS,
+            self.transactions,
+            self.transactions.to_string(),
+        );
         let (retry, usual) = (&self.retry, default.retry);
         differs(
             name::ATTEMPTS,
@@ -182,6 +187,7 @@ mod tests {
             ("events.batch-linger", &["0", "1m", "20ms"]),
             ("events.max-hops", &["1", "32"]),
             ("events.format", &["binary", "structured"]),
+            ("events.transactions", &["true", "false"]),
             ("com.openfaas.retry.attempts", &["1", "10"]),
             (
                 "com.openfaas.retry.codes",
@@ -203,6 +209,12 @@ mod tests {
             );
             if !map.contains_key("events.broker") {
                 map.remove("events.door");
+            }
+            if map
+                .get("events.broker")
+                .is_some_and(|broker| broker == "nats")
+            {
+                map.remove("events.transactions");
             }
             map
         })

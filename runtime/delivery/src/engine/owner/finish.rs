@@ -144,6 +144,9 @@ impl Owner {
             return self.wake(until, Timer::Event(id));
         }
         finish.busy = true;
+        if self.settings.wiring.transactions && finish.letter.is_none() {
+            return self.together(id);
+        }
         let publication = match (finish.replies.front(), &finish.letter) {
             (Some(reply), _) => Some(reply.publication.clone()),
             (None, Some(letter)) => Some(letter.publication.clone()),

@@ -1,7 +1,6 @@
 //! Stores a put-back and its marker, both or neither.
 
 use std::fmt;
-use std::time::Instant;
 
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{Producer as _, ThreadedProducer};
@@ -13,6 +12,7 @@ use crate::kafka::check::TIMEOUT;
 use crate::kafka::producer::{Report, Reports, log, refused};
 use crate::kafka::record::record;
 use crate::kafka::settings::Settings;
+use crate::kafka::transaction;
 
 /// The one producer that may change the letters of a topic. It blocks: for threads alone.
 pub(super) struct Writer {
@@ -24,23 +24,7 @@ impl Writer {
     /// Ends every other one of this topic, and what that one has begun.
     pub(super) fn open(settings: &Settings, topic: &str) -> Result<Self, String> {
         let id = format!("openfaas.redrive.{topic}");
-        let config = settings.transactional(&id);
-        let producer: ThreadedProducer<Reports> = config
-            .create_with_context(Reports::default())
-            .map_err(|error| error.to_string())?;
-        let until = Instant::now() + TIMEOUT * 3;
-        loop {
-            match producer.init_transactions(TIMEOUT) {
-                Ok(()) => break,
-                Err(error) if is_retriable(&error) && Instant::now() < until => {}
-                Err(error) => {
-                    let error = producer.context().explain(&error);
-                    return Err(format!(
-                        "no transaction of `{id}` can begin: {error}; the user needs Write and Describe on this transactional id"
-                    ));
-                }
-            }
-        }
+        let producer = transaction::open(settings, &id).map_err(|error| error.to_string())?;
         Ok(Self {
             producer,
             topic: topic.to_owned(),
@@ -66,7 +50,7 @@ impl Writer {
             }
             producer.send(record).map_err(|(error, _)| error)
         });
-        match sent.and_then(|()| self.commit()) {
+        match sent.and_then(|()| transaction::commit(producer)) {
             Ok(()) => {
                 let (publication, tells) = told.swap_remove(0);
                 Ok(stored(publication, tells.blocking_recv()))
@@ -78,16 +62,6 @@ impl Writer {
                     refused(&publication.topic, &error)
                 });
                 Err(reports.next().unwrap_or_else(|| self.unavailable(&error)))
-            }
-        }
-    }
-
-    fn commit(&self) -> Result<(), KafkaError> {
-        let until = Instant::now() + TIMEOUT * 2;
-        loop {
-            match self.producer.commit_transaction(TIMEOUT) {
-                Err(error) if is_retriable(&error) && Instant::now() < until => {}
-                other => return other,
             }
         }
     }
@@ -105,10 +79,6 @@ impl Writer {
             false => self.producer.context().explain(error),
         })
     }
-}
-
-fn is_retriable(error: &KafkaError) -> bool {
-    matches!(error, KafkaError::Transaction(error) if error.is_retriable())
 }
 
 fn stored(publication: &Publication, report: Result<Report, oneshot::error::RecvError>) -> Stored {

@@ -6,21 +6,36 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{LOOK_CLOSELY, Member};
 use crate::broker::SourceError;
-use crate::kafka::context::Context;
-use crate::kafka::partition::Commit;
+use crate::kafka::context::{Context, Uncommitted};
+use crate::kafka::partition::{Commit, Partition, Replies};
 
 /// A commit that failed is not repeated before.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Number, offset and metadata of what is to be committed.
-pub(super) type Asked = Vec<(i32, u64, String)>;
+/// No commit finishes more inputs with their replies.
+const AT_ONCE: usize = 500;
+
+/// What is to be committed.
+pub(super) struct Asked {
+    pub(super) parts: Vec<Part>,
+    /// As whom, where it is a transaction.
+    pub(super) group: Option<ConsumerGroupMetadata>,
+}
+
+/// … and of one partition.
+pub(super) struct Part {
+    pub(super) number: i32,
+    pub(super) offset: u64,
+    pub(super) line: String,
+    pub(super) finishing: Vec<(u64, Replies)>,
+}
 
 /// A thread that commits and waits for each answer, as rdkafka tells nobody how a commit ended that was not waited for.
 /// Partitions are committed one by one, as it does not tell either which of several failed. It ends with its sender.
@@ -30,29 +45,40 @@ pub(super) fn committer(
 ) -> io::Result<Sender<Asked>> {
     let (send, asked) = channel::<Asked>();
     let (consumer, topic, member) = (Arc::clone(consumer), Arc::clone(topic), thread::current());
-    let commit = move |(number, offset, line): (i32, u64, String)| {
-        let result = commit(&consumer, &topic, number, offset, &line);
-        let code = result.map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Fail));
-        consumer.context().heard().commits.push_back((number, code));
+    let commit = move |part: Part| {
+        let result = commit(&consumer, &topic, &part).map_err(|error| {
+            let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
+            Uncommitted::Refused(code, code.to_string())
+        });
+        let mut heard = consumer.context().heard();
+        heard.commits.push_back((part.number, result));
+        drop(heard);
         member.unpark();
     };
-    let run = move || asked.into_iter().flatten().for_each(commit);
+    let run = move || {
+        let parts = asked.into_iter().flat_map(|asked| asked.parts);
+        parts.for_each(commit);
+    };
     let thread = thread::Builder::new().name("kafka-commit".into());
     thread.spawn(run).map(|_| send)
 }
 
-fn commit(
-    consumer: &BaseConsumer<Context>,
+fn commit(consumer: &BaseConsumer<Context>, topic: &str, part: &Part) -> KafkaResult<()> {
+    consumer.commit(&offsets(topic, [part])?, CommitMode::Sync)
+}
+
+/// What the group is told.
+pub(super) fn offsets<'a>(
     topic: &str,
-    number: i32,
-    offset: u64,
-    line: &str,
-) -> KafkaResult<()> {
+    parts: impl IntoIterator<Item = &'a Part>,
+) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
-    let mut element = list.add_partition(topic, number);
-    element.set_offset(Offset::Offset(offset as i64))?;
-    element.set_metadata(line);
-    consumer.commit(&list, CommitMode::Sync)
+    for part in parts {
+        let mut element = list.add_partition(topic, part.number);
+        element.set_offset(Offset::Offset(part.offset as i64))?;
+        element.set_metadata(&part.line);
+    }
+    Ok(list)
 }
 
 impl Member {
@@ -71,27 +97,44 @@ impl Member {
         if !due {
             return;
         }
-        let commits: Vec<Commit> = state
-            .partitions
-            .values()
-            .filter(|partition| !partition.is_committed())
-            .map(|partition| partition.commit())
-            .collect();
+        let commits = self.commits(state.partitions.values());
         drop(state);
         self.begin(commits);
+    }
+
+    /// What is not committed of these partitions.
+    fn commits<'a>(&self, partitions: impl Iterator<Item = &'a Partition>) -> Vec<Commit> {
+        let open: Vec<&Partition> = partitions
+            .filter(|partition| !partition.is_committed())
+            .collect();
+        let sharing = open.iter().filter(|partition| partition.is_finishing());
+        let at_once = (AT_ONCE / sharing.count().max(1)).max(1);
+        let commit = |partition: &&Partition| partition.commit(at_once, self.longest);
+        open.iter().filter_map(commit).collect()
     }
 
     fn begin(&mut self, commits: Vec<Commit>) {
         if commits.is_empty() {
             return;
         }
+        let group = match self.transactions {
+            true => self.consumer.group_metadata(),
+            false => None,
+        };
+        // Who is no member any more has no generation to be fenced by. Asked after it was read: what was lost before is seen.
+        if self.transactions && self.consumer.assignment_lost() {
+            return;
+        }
         self.commit_at = Instant::now() + self.settings.commit_every;
-        let line = |commit: &Commit| commit.metadata.write(commit.offset, self.longest);
-        let asked = commits
-            .iter()
-            .map(|commit| (commit.number, commit.offset, line(commit)));
+        let part = |commit: &Commit| Part {
+            number: commit.number,
+            offset: commit.offset,
+            line: commit.metadata.write(commit.offset, self.longest),
+            finishing: commit.finishing.clone(),
+        };
+        let parts = commits.iter().map(part).collect();
         // The other end is there as long as this is.
-        let _ = self.committer.send(asked.collect());
+        let _ = self.committer.send(Asked { parts, group });
         self.committing = Some(commits);
     }
 
@@ -116,20 +159,33 @@ impl Member {
                     }
                 }
                 // This broker takes less than others: the most important comes first.
-                Err(Code::OffsetMetadataTooLarge) if self.longest > 0 => {
+                Err(Uncommitted::Refused(Code::OffsetMetadataTooLarge, _)) if self.longest > 0 => {
                     self.longest /= 2;
                     self.commit_at = Instant::now();
                 }
-                Err(code) => self.refused(number, &code.to_string()),
+                Err(Uncommitted::Refused(_, reason)) => self.refused(&commit, &reason),
+                Err(Uncommitted::Replies(inputs)) => {
+                    if let Some(partition) = self.shared.lock().partitions.get_mut(&number) {
+                        for (offset, error) in inputs {
+                            partition.refused_reply(offset, error);
+                        }
+                    }
+                }
+                // The group says what was committed, to whoever asks it anew.
+                Err(Uncommitted::InDoubt(reason)) => {
+                    self.lose(format!(
+                        "nobody knows what became of a transaction: {reason}"
+                    ));
+                }
             }
         }
     }
 
-    fn refused(&mut self, number: i32, reason: &str) {
+    fn refused(&mut self, commit: &Commit, reason: &str) {
         self.commit_again = Instant::now() + AGAIN;
         let error = SourceError::Unavailable(format!("the commit failed: {reason}"));
-        if let Some(partition) = self.shared.lock().partitions.get_mut(&number) {
-            partition.refused(&error);
+        if let Some(partition) = self.shared.lock().partitions.get_mut(&commit.number) {
+            partition.refused(commit, &error);
         }
     }
 
@@ -141,10 +197,7 @@ impl Member {
             let open = numbers
                 .iter()
                 .filter_map(|number| state.partitions.get(number));
-            let commits: Vec<Commit> = open
-                .filter(|partition| !partition.is_committed())
-                .map(|partition| partition.commit())
-                .collect();
+            let commits = self.commits(open);
             drop(state);
             let now = Instant::now();
             if self.committing.is_none() {

@@ -192,6 +192,7 @@ mod tests {
             start: Start::Oldest,
             ordered: false,
             window: None,
+            transactions: false,
         };
         store.open(&subscription).unwrap().0
     }

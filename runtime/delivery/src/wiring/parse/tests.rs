@@ -92,6 +92,29 @@ fn a_door_leads_to_a_broker_that_is_named() {
 }
 
 #[test]
+fn transactions_are_asked_of_kafka_alone() {
+    let on = |broker: &str| {
+        read(&[
+            ("topic", "orders"),
+            ("events.broker", broker),
+            ("events.transactions", "true"),
+        ])
+    };
+    assert!(wiring(on("kafka")).transactions);
+    assert!(wiring(on("")).transactions, "a connector for Kafka may run");
+    assert_eq!(
+        sentences(on("nats")),
+        [
+            "events.transactions is \"true\": NATS has no transactions; leave it out, or let events.broker be kafka"
+        ]
+    );
+    assert_eq!(
+        sentences(with("events.transactions", "yes")),
+        ["events.transactions is \"yes\": write true or false"]
+    );
+}
+
+#[test]
 fn the_defaults_in_the_table_are_those_in_the_code() {
     for known in KNOWN
         .iter()

@@ -1,0 +1,60 @@
+//! Producers that store all of something or nothing. What is here blocks: it is for threads alone.
+
+use std::time::Instant;
+
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{Producer as _, ThreadedProducer};
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use super::check::TIMEOUT;
+use super::producer::Reports;
+use super::settings::Settings;
+use crate::broker::OpenError;
+
+/// A producer of this id, which ends every other one of it and what that one has begun.
+///
+/// # Errors
+/// One sentence about why no transaction can begin.
+pub(super) fn open(settings: &Settings, id: &str) -> Result<ThreadedProducer<Reports>, OpenError> {
+    let config = settings.transactional(id);
+    let producer: ThreadedProducer<Reports> = config
+        .create_with_context(Reports::default())
+        .map_err(|error| OpenError::NotReady(error.to_string()))?;
+    let initialised = insist(|| producer.init_transactions(TIMEOUT));
+    initialised.map_err(|error| match error.rdkafka_error_code() {
+        Some(Code::TransactionalIdAuthorizationFailed | Code::ClusterAuthorizationFailed) => OpenError::NotReady(format!(
+            "transactions of `{id}` may not be begun by this user: `kafka-acls.sh --bootstrap-server {} --add --allow-principal User:NAME --operation Write --operation Describe --transactional-id {id}` allows them",
+            settings.hosts
+        )),
+        _ => OpenError::Unavailable(format!(
+            "no transaction of `{id}` can begin: {}",
+            producer.context().explain(&error)
+        )),
+    })?;
+    Ok(producer)
+}
+
+/// Commits what was begun.
+///
+/// # Errors
+/// It is not committed, or [nobody knows](is_in_doubt).
+pub(super) fn commit(producer: &ThreadedProducer<Reports>) -> Result<(), KafkaError> {
+    insist(|| producer.commit_transaction(TIMEOUT))
+}
+
+/// Does it again as long as that may help, within reason.
+pub(super) fn insist(step: impl Fn() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+    let until = Instant::now() + TIMEOUT * 2;
+    loop {
+        match step() {
+            Err(KafkaError::Transaction(error))
+                if error.is_retriable() && Instant::now() < until => {}
+            other => return other,
+        }
+    }
+}
+
+/// Whether a step of a transaction that ended like this leaves open what became of it: it cannot be aborted any more.
+pub(super) fn is_in_doubt(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(error) if error.is_fatal() || error.is_retriable())
+}
