@@ -31,6 +31,8 @@ struct Committer {
     topic: Arc<str>,
     /// Replies are sent one by one: a batch is refused as too large for all that are in it.
     one_by_one: bool,
+    /// What was refused has left a gap in the producer's sequence numbers: the next transaction ends at it, and closes it.
+    gap: bool,
 }
 
 /// A reply that was sent: its input, itself, and who is told what became of it.
@@ -62,6 +64,7 @@ pub(super) fn committer(
         producer,
         topic: Arc::clone(topic),
         one_by_one: false,
+        gap: false,
     };
     let run = move || {
         for asked in asked {
@@ -102,14 +105,25 @@ impl Failure {
 
 impl Committer {
     fn commit(&mut self, asked: &Asked) -> Result<(), Failure> {
-        let outcome = self.store(asked, self.one_by_one);
+        let outcome = self.past_a_gap(asked, self.one_by_one);
         if self.one_by_one || !matches!(outcome, Err(Failure::Replies(_))) {
             return outcome;
         }
-        let again = self.store(asked, true);
+        let again = self.past_a_gap(asked, true);
         // Where it was only the batch, the next one would be no smaller.
         self.one_by_one = again.is_ok();
         again
+    }
+
+    fn past_a_gap(&mut self, asked: &Asked, one_by_one: bool) -> Result<(), Failure> {
+        let outcome = match self.store(asked, one_by_one) {
+            Err(Failure::All(Uncommitted::Refused(..))) if self.gap => {
+                self.store(asked, one_by_one)
+            }
+            other => other,
+        };
+        self.gap = matches!(outcome, Err(Failure::Replies(_)));
+        outcome
     }
 
     fn store(&self, asked: &Asked, one_by_one: bool) -> Result<(), Failure> {
