@@ -15,11 +15,12 @@ Exit code 1 when a promise was broken.
 Usage: cargo xtask chaos nats|kafka [OPTIONS]
 
 Options:
-  --doors       Functions take their events themselves, without connectors
-  --events <N>  How many [default: 100000]
-  --kills <N>   How often a function or a connector is killed [default: 20]
-  --seed <N>    What lots are drawn from [default: another one each time]
-  -h, --help    Print this text
+  --doors         Functions take their events themselves, without connectors
+  --transactions  Replies go with the place of what they answer, and none may be there twice (kafka)
+  --events <N>    How many [default: 100000]
+  --kills <N>     How often a function or a connector is killed [default: 20]
+  --seed <N>      What lots are drawn from [default: another one each time]
+  -h, --help      Print this text
 ";
 
 /// A broker to play over.
@@ -50,7 +51,7 @@ async fn main() -> ExitCode {
     );
     let counts = over.play(&plan, &folder).await;
     print!("{counts}");
-    if counts.kept() {
+    if counts.kept() && (!plan.transactions || counts.replied_again == 0) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -61,6 +62,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<(Over, Plan)>, lexopt::
     let mut over = None;
     let mut plan = Plan {
         way: Way::Connectors,
+        transactions: false,
         events: 100_000,
         keys: 1_000,
         kills: 20,
@@ -74,6 +76,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<(Over, Plan)>, lexopt::
         match argument {
             Short('h') | Long("help") => return Ok(None),
             Long("doors") => plan.way = Way::Doors,
+            Long("transactions") => plan.transactions = true,
             Long("events") => plan.events = arguments.value()?.parse()?,
             Long("kills") => plan.kills = arguments.value()?.parse()?,
             Long("seed") => plan.seed = arguments.value()?.parse()?,

@@ -25,6 +25,8 @@ pub struct Counts {
     pub dead_without_cause: usize,
     /// Messages that say again what an earlier one had said.
     pub duplicates: usize,
+    /// Those of them that are replies.
+    pub replied_again: usize,
 }
 
 impl Counts {
@@ -38,7 +40,9 @@ impl Counts {
         assert_eq!(given.len(), work.len(), "what was published was not stored");
         let mut dead = BTreeSet::new();
         for hop in 0..HOPS.len() {
+            let before = counts.duplicates;
             let replied = counts.read(broker, &topic(hop + 1)).await;
+            counts.replied_again += counts.duplicates - before;
             let letters = counts.read(broker, &letters(hop)).await;
             let done = |number: &&usize| replied.contains(*number) || letters.contains(*number);
             counts.settled_for_nothing += given.len() - given.iter().filter(done).count();
@@ -98,6 +102,7 @@ impl fmt::Display for Counts {
             ("out of order", self.out_of_order),
             ("dead without cause", self.dead_without_cause),
             ("duplicates", self.duplicates),
+            ("of them replies", self.replied_again),
         ];
         for (what, count) in lines {
             writeln!(f, "{what:<32}{count:>8}")?;

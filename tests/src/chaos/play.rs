@@ -19,6 +19,8 @@ use crate::tools::built_program;
 pub struct Plan {
     /// How events come to their functions.
     pub way: Way,
+    /// Functions ask for transactions.
+    pub transactions: bool,
     /// So many events go through the chain.
     pub events: usize,
     /// Of so many keys.
@@ -113,14 +115,14 @@ async fn cast<B: Broker>(broker: &B, plan: &Plan, function: &Path, folder: &Path
         if plan.way == Way::Doors {
             environment.extend(broker.environment());
             environment.extend(owned([("events_broker", B::NAME.to_owned())]));
-            let wired = annotations(hop).into_iter();
+            let wired = annotations(plan, hop).into_iter();
             environment.extend(wired.map(|(name, value)| (environment_name(&name), value)));
         }
         cast.add(name, function, &[], environment);
     }
     if plan.way == Way::Connectors {
         let connector = built_program("openfaas-connector", "openfaas-connector");
-        let url = gateway::start(ports, annotations).await;
+        let url = gateway::start(ports, |hop| annotations(plan, hop)).await;
         let mut environment = broker.environment();
         environment.extend(owned([
             ("gateway_url", url),
@@ -135,8 +137,9 @@ async fn cast<B: Broker>(broker: &B, plan: &Plan, function: &Path, folder: &Path
 }
 
 /// How a function of the chain is delivered to.
-fn annotations(hop: usize) -> Vec<(String, String)> {
+fn annotations(plan: &Plan, hop: usize) -> Vec<(String, String)> {
     owned([
+        ("events.transactions", plan.transactions.to_string()),
         ("topic", topic(hop)),
         ("events.reply-topic", topic(hop + 1)),
         ("com.openfaas.retry.attempts", "6".to_owned()),

@@ -3,8 +3,12 @@
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
 use openfaas_delivery::broker::{Broker, OpenError, Purpose};
+use openfaas_delivery::call::{Call, Outcome};
+use openfaas_delivery::engine::{Control, Delivery, Engine};
 use openfaas_delivery::nats::{Config as Address, Nats};
-use openfaas_delivery::wiring::Start;
+use openfaas_delivery::observe::{Observation, Observer, State, What};
+use openfaas_delivery::target::Target;
+use openfaas_delivery::wiring::{Start, Wiring};
 use openfaas_tests::nats::Server;
 
 use crate::support::{
@@ -228,4 +232,52 @@ async fn where_a_durable_begins_is_said_once() {
     };
     let (_late, assignment) = open(&broker, &late).await;
     assert_eq!((assignment.created, assignment.floor), (Some(0), 4));
+}
+
+/// What is not called.
+struct Nobody;
+
+impl Target for Nobody {
+    async fn call(&self, call: Call) -> Outcome {
+        panic!("nothing is delivered: {call:?}")
+    }
+
+    async fn healthy(&self, _: &str, _: &str) -> bool {
+        true
+    }
+}
+
+/// Why it is not ready.
+struct Refusals(tokio::sync::mpsc::UnboundedSender<String>);
+
+impl Observer for Refusals {
+    fn observe(&self, observation: &Observation<'_>) {
+        if let What::State(State::NotReady(sentence)) = observation.what {
+            let _ = self.0.send(sentence.to_owned());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_asks_for_transactions_gets_no_event() {
+    let (server, _look) = with_stream("orders").await;
+    let broker = connect(&server).await;
+    publish(&broker, "orders", 1).await;
+    let mut wiring = Wiring::new("function", "tests", ["orders"]);
+    wiring.transactions = true;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (engine, control) = (Engine::new(broker, Nobody, Refusals(tell)), Control::new());
+    let refused = async {
+        let sentence = told.recv().await;
+        control.drain();
+        sentence
+    };
+    let run = engine.run(Delivery::to(wiring), &control);
+    let (_, sentence) = tokio::join!(run, refused);
+    assert_eq!(
+        sentence.as_deref(),
+        Some(
+            "`events.transactions` asks for what only Kafka can do: leave it out, or deliver this function's topics over Kafka"
+        )
+    );
 }

@@ -18,6 +18,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::{mpsc, oneshot};
 
+use self::transactions::Committer;
 use super::check;
 use super::context::Context;
 use super::partition::Commit;
@@ -139,21 +140,21 @@ pub(super) async fn join(
 
 /// A consumer, and who commits what it has given.
 fn begin(
-    settings: &Settings,
+    settings: &Arc<Settings>,
     group: &str,
     topic: &Arc<str>,
     transactions: bool,
 ) -> Result<(Arc<BaseConsumer<Context>>, Sender<commits::Asked>), OpenError> {
     // Before it joins, and has a place to lose.
-    let producer = match transactions {
-        true => Some(transactions::producer(settings, group)?),
+    let committer = match transactions {
+        true => Some(Committer::open(settings, group)?),
         false => None,
     };
     let consumer = consumer(settings, group, topic)
         .map(Arc::new)
         .map_err(|error| OpenError::NotReady(error.to_string()))?;
-    let committer = match producer {
-        Some(producer) => transactions::committer(&consumer, topic, producer),
+    let committer = match committer {
+        Some(committer) => transactions::spawn(committer, &consumer, topic),
         None => commits::committer(&consumer, topic),
     };
     match committer {

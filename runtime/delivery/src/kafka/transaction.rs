@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{Producer as _, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -16,7 +17,27 @@ use crate::broker::OpenError;
 /// # Errors
 /// One sentence about why no transaction can begin.
 pub(super) fn open(settings: &Settings, id: &str) -> Result<ThreadedProducer<Reports>, OpenError> {
-    let config = settings.transactional(id);
+    open_with(settings, id, &settings.transactional(id))
+}
+
+/// The same, sending no batches.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_one_by_one(
+    settings: &Settings,
+    id: &str,
+) -> Result<ThreadedProducer<Reports>, OpenError> {
+    let mut config = settings.transactional(id);
+    config.set("batch.num.messages", "1");
+    open_with(settings, id, &config)
+}
+
+fn open_with(
+    settings: &Settings,
+    id: &str,
+    config: &ClientConfig,
+) -> Result<ThreadedProducer<Reports>, OpenError> {
     let producer: ThreadedProducer<Reports> = config
         .create_with_context(Reports::default())
         .map_err(|error| OpenError::NotReady(error.to_string()))?;

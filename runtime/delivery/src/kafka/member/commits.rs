@@ -163,6 +163,11 @@ impl Member {
                     self.longest /= 2;
                     self.commit_at = Instant::now();
                 }
+                // A rebalance came between: the same goes out again, unless it is lost by then.
+                Err(Uncommitted::Refused(
+                    Code::IllegalGeneration | Code::RebalanceInProgress | Code::UnknownMemberId,
+                    _,
+                )) if self.transactions => self.commit_again = Instant::now() + AGAIN,
                 Err(Uncommitted::Refused(_, reason)) => self.refused(&commit, &reason),
                 Err(Uncommitted::Replies(inputs)) => {
                     if let Some(partition) = self.shared.lock().partitions.get_mut(&number) {

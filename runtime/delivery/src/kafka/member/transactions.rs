@@ -25,13 +25,22 @@ use crate::kafka::transaction::{self, insist, is_in_doubt};
 /// A queue that is full has room again after this.
 const FULL: Duration = Duration::from_millis(5);
 
-/// The thread that commits.
-struct Committer {
-    producer: ThreadedProducer<Reports>,
-    topic: Arc<str>,
-    /// Replies are sent one by one: a batch is refused as too large for all that are in it.
+/// What the thread that commits has.
+pub(super) struct Committer {
+    settings: Arc<Settings>,
+    id: String,
+    /// Sends in batches.
+    many: Way,
+    /// Sends one by one, made when it is first needed: a batch is refused as too large for all that are in it.
+    alone: Option<Way>,
+    /// Not even what is small is sent in batches: some topic takes them small only.
     one_by_one: bool,
-    /// What was refused has left a gap in the producer's sequence numbers: the next transaction ends at it, and closes it.
+}
+
+/// A producer of its own id.
+struct Way {
+    producer: ThreadedProducer<Reports>,
+    /// What was refused has left a gap in its sequence numbers: the next transaction ends at it, and closes it.
     gap: bool,
 }
 
@@ -43,32 +52,17 @@ struct Sent<'a> {
     told: oneshot::Receiver<Report>,
 }
 
-/// A producer that nobody shares: one that comes back is fenced by the generation of its group, not by its id.
-pub(super) fn producer(
-    settings: &Settings,
-    group: &str,
-) -> Result<ThreadedProducer<Reports>, OpenError> {
-    let id = format!("{group}.{:016x}", Seeded::unpredictable().next());
-    transaction::open(settings, &id)
-}
-
 /// As [`super::commits::committer`], by transactions.
-pub(super) fn committer(
+pub(super) fn spawn(
+    mut committer: Committer,
     consumer: &Arc<BaseConsumer<Context>>,
     topic: &Arc<str>,
-    producer: ThreadedProducer<Reports>,
 ) -> io::Result<Sender<Asked>> {
     let (send, asked) = channel::<Asked>();
-    let (consumer, member) = (Arc::clone(consumer), thread::current());
-    let mut committer = Committer {
-        producer,
-        topic: Arc::clone(topic),
-        one_by_one: false,
-        gap: false,
-    };
+    let (consumer, topic, member) = (Arc::clone(consumer), Arc::clone(topic), thread::current());
     let run = move || {
         for asked in asked {
-            let outcome = committer.commit(&asked);
+            let outcome = committer.commit(&topic, &asked);
             let mut heard = consumer.context().heard();
             for part in &asked.parts {
                 let outcome = outcome.clone().map_err(|why| why.of(part.number));
@@ -92,6 +86,10 @@ enum Failure {
 }
 
 impl Failure {
+    fn all(code: Code, reason: String) -> Self {
+        Self::All(Uncommitted::Refused(code, reason))
+    }
+
     fn of(self, number: i32) -> Uncommitted {
         match self {
             Self::All(why) => why,
@@ -104,37 +102,69 @@ impl Failure {
 }
 
 impl Committer {
-    fn commit(&mut self, asked: &Asked) -> Result<(), Failure> {
-        let outcome = self.past_a_gap(asked, self.one_by_one);
-        if self.one_by_one || !matches!(outcome, Err(Failure::Replies(_))) {
-            return outcome;
-        }
-        let again = self.past_a_gap(asked, true);
-        // Where it was only the batch, the next one would be no smaller.
-        self.one_by_one = again.is_ok();
-        again
+    /// For a member of this group, under ids that nobody else has: who comes back late is fenced by the group's generation.
+    pub(super) fn open(settings: &Arc<Settings>, group: &str) -> Result<Self, OpenError> {
+        let id = format!("{group}.{:016x}", Seeded::unpredictable().next());
+        Ok(Self {
+            many: Way::new(transaction::open(settings, &id)?),
+            settings: Arc::clone(settings),
+            id,
+            alone: None,
+            one_by_one: false,
+        })
     }
 
-    fn past_a_gap(&mut self, asked: &Asked, one_by_one: bool) -> Result<(), Failure> {
-        let outcome = match self.store(asked, one_by_one) {
-            Err(Failure::All(Uncommitted::Refused(..))) if self.gap => {
-                self.store(asked, one_by_one)
+    fn commit(&mut self, topic: &str, asked: &Asked) -> Result<(), Failure> {
+        if !self.one_by_one {
+            match self.many.commit(topic, asked) {
+                Err(Failure::Replies(_)) => {}
+                other => return other,
             }
+        }
+        let outcome = self.alone()?.commit(topic, asked);
+        // Where it was only the batch, the next one would be no smaller.
+        self.one_by_one |= outcome.is_ok();
+        outcome
+    }
+
+    fn alone(&mut self) -> Result<&mut Way, Failure> {
+        if self.alone.is_none() {
+            let id = format!("{}.alone", self.id);
+            let producer = transaction::open_one_by_one(&self.settings, &id);
+            let producer = producer.map_err(|error| Failure::all(Code::Fail, error.to_string()))?;
+            self.alone = Some(Way::new(producer));
+        }
+        let nobody = || Failure::all(Code::Fail, String::new());
+        self.alone.as_mut().ok_or_else(nobody)
+    }
+}
+
+impl Way {
+    fn new(producer: ThreadedProducer<Reports>) -> Self {
+        Self {
+            producer,
+            gap: false,
+        }
+    }
+
+    fn commit(&mut self, topic: &str, asked: &Asked) -> Result<(), Failure> {
+        let outcome = match self.store(topic, asked) {
+            Err(Failure::All(Uncommitted::Refused(..))) if self.gap => self.store(topic, asked),
             other => other,
         };
         self.gap = matches!(outcome, Err(Failure::Replies(_)));
         outcome
     }
 
-    fn store(&self, asked: &Asked, one_by_one: bool) -> Result<(), Failure> {
+    fn store(&self, topic: &str, asked: &Asked) -> Result<(), Failure> {
         let producer = &self.producer;
         if let Err(error) = producer.begin_transaction() {
             return Err(Failure::All(Uncommitted::InDoubt(self.explain(&error))));
         }
         let mut sent = Vec::new();
         let prepared = self
-            .send(&asked.parts, one_by_one, &mut sent)
-            .and_then(|()| self.send_offsets(asked));
+            .send(&asked.parts, &mut sent)
+            .and_then(|()| self.send_offsets(topic, asked));
         let (error, in_doubt) = match prepared.map(|()| transaction::commit(producer)) {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => (error.clone(), is_in_doubt(&error)),
@@ -149,15 +179,10 @@ impl Committer {
             return Err(Failure::Replies(refused));
         }
         let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
-        Err(Failure::All(Uncommitted::Refused(code, reason)))
+        Err(Failure::all(code, reason))
     }
 
-    fn send<'a>(
-        &self,
-        parts: &'a [Part],
-        one_by_one: bool,
-        sent: &mut Vec<Sent<'a>>,
-    ) -> Result<(), KafkaError> {
+    fn send<'a>(&self, parts: &'a [Part], sent: &mut Vec<Sent<'a>>) -> Result<(), KafkaError> {
         for part in parts {
             for (offset, replies) in &part.finishing {
                 for reply in replies.iter() {
@@ -168,9 +193,6 @@ impl Committer {
                         reply,
                         told,
                     });
-                    if one_by_one {
-                        self.producer.flush(TIMEOUT)?;
-                    }
                 }
             }
         }
@@ -196,8 +218,8 @@ impl Committer {
         }
     }
 
-    fn send_offsets(&self, asked: &Asked) -> Result<(), KafkaError> {
-        let offsets = offsets(&self.topic, &asked.parts)?;
+    fn send_offsets(&self, topic: &str, asked: &Asked) -> Result<(), KafkaError> {
+        let offsets = offsets(topic, &asked.parts)?;
         let Some(group) = &asked.group else {
             return Err(KafkaError::Canceled);
         };
