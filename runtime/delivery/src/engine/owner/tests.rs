@@ -22,6 +22,8 @@ struct Scene {
     /// A health check is under way.
     asked: bool,
     letters: usize,
+    /// Events that are to be finished together with so many replies.
+    finishing: VecDeque<(Id, usize)>,
     offset: u64,
 }
 
@@ -61,6 +63,7 @@ impl Scene {
             calls: VecDeque::new(),
             asked: false,
             letters: 0,
+            finishing: VecDeque::new(),
             offset: 0,
         };
         scene.tell(Input::Opened(0, None));
@@ -95,6 +98,9 @@ impl Scene {
                             duplicate: false,
                         };
                         inputs.push_back(Input::Published(id, Ok(stored)));
+                    }
+                    Output::Finish(id, .., replies) => {
+                        self.finishing.push_back((id, replies.len()));
                     }
                     Output::Settle(id, ..) => inputs.push_back(Input::Settled(id, Ok(()))),
                     _ => {}
@@ -320,4 +326,39 @@ fn what_the_end_of_a_call_lets_through_fills_a_batch() {
     scene.now = scene.now + Duration::from_secs(1);
     assert_eq!(scene.answer(done()), "1");
     assert_eq!(scene.calls.pop_front().expect("a full batch").1, "other");
+}
+
+#[test]
+fn with_transactions_replies_and_the_place_of_their_input_are_one_step() {
+    let mut scene = Scene::wired(|wiring| {
+        wiring.transactions = true;
+        wiring.replies = crate::wiring::ReplyTopics::parse("out").expect("a topic");
+    });
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("text/plain"));
+    scene.receive("one");
+    scene.answer(Outcome::Answered(Answer::new(
+        StatusCode::OK,
+        headers,
+        "reply",
+    )));
+    assert_eq!((scene.letters, scene.finishing.len()), (0, 1));
+    let (id, replies) = scene.finishing.pop_front().expect("it is finished");
+    assert_eq!(replies, 1);
+    let away = FinishError::Unavailable("away".into());
+    scene.tell(Input::Finished(id, Err(away)));
+    assert!(scene.finishing.is_empty(), "after a wait");
+    scene.now = scene.owner.wake_at().expect("it will go on");
+    scene.tell(Input::Tick);
+    assert_eq!(scene.finishing.pop_front(), Some((id, 1)), "without a call");
+    let refused = FinishError::Refused(PublishError::TooLarge("for `out`".into()));
+    scene.tell(Input::Finished(id, Err(refused)));
+    assert_eq!(scene.letters, 1);
+    assert_eq!(
+        scene.finishing.pop_front(),
+        Some((id, 0)),
+        "after its letter"
+    );
+    scene.tell(Input::Finished(id, Ok(())));
+    assert_eq!(scene.owner.holding().0, 0);
 }
