@@ -189,6 +189,8 @@ impl Settings {
         let mut config = self.producer();
         config
             .set("transactional.id", id)
+            // One that follows another at once is told to come again: with the usual 100 ms that would be most of its time.
+            .set("retry.backoff.ms", "10")
             .set("transaction.timeout.ms", millis(timeout))
             .set("message.timeout.ms", millis(timeout * 2 / 3));
         config

@@ -1,6 +1,7 @@
 //! Producers that store all of something or nothing. What is here blocks: it is for threads alone.
 
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
@@ -11,6 +12,9 @@ use super::check::TIMEOUT;
 use super::producer::Reports;
 use super::settings::Settings;
 use crate::broker::OpenError;
+
+/// Whether all that was sent has come is looked at that often.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// A producer of this id, which ends every other one of it and what that one has begun.
 ///
@@ -60,6 +64,11 @@ fn open_with(
 /// # Errors
 /// It is not committed, or [nobody knows](is_in_doubt).
 pub(super) fn commit(producer: &ThreadedProducer<Reports>) -> Result<(), KafkaError> {
+    let until = Instant::now() + TIMEOUT;
+    // A commit that finds something on its way waits for a tenth of a second, however soon it is over.
+    while producer.in_flight_count() > 0 && Instant::now() < until {
+        thread::sleep(LOOK);
+    }
     insist(|| producer.commit_transaction(TIMEOUT))
 }
 
