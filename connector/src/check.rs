@@ -76,6 +76,9 @@ impl<'a, B: Inspect> Check<'a, B> {
         let letters = wiring.dead_letter_topic();
         let what = format!("{name} leaves dead letters in {letters}");
         self.topic(&what, letters, Some(Purpose::DeadLetter)).await;
+        if wiring.transactions && !self.broker.transactional() {
+            self.wrong(&format!("{name}: {}", OpenError::no_transactions()));
+        }
         match self.broker.denied(wiring).await {
             Ok(denied) => denied
                 .iter()

@@ -131,3 +131,20 @@ async fn what_is_missing_on_kafka_is_said_and_made_where_that_is_asked_for() {
     let (code, output) = said(&["kafka", "--check"], &environment).await;
     assert_eq!(code, Some(0), "{output}");
 }
+
+#[tokio::test]
+async fn transactions_over_nats_are_said_to_be_none() {
+    let (server, gateway) = (Server::start(), Gateway::start().await);
+    let look = server.look().await;
+    look.stream("orders").await;
+    look.stream("dead-letter.openfaas-fn.order").await;
+    let annotations = [("topic", "orders"), ("events.transactions", "true")];
+    gateway.deploy("order", &annotations);
+    let address = server.address();
+    let environment = [("broker_host", &*address), ("gateway_url", &*gateway.url)];
+    let (code, output) = said(&["nats", "--check"], &environment).await;
+    assert_eq!(code, Some(1), "{output}");
+    let missing = lines(&output, "missing");
+    assert_eq!(missing.len(), 1, "{output}");
+    assert!(missing[0].contains("what only Kafka can do"), "{output}");
+}

@@ -36,6 +36,14 @@ pub enum SourceError {
     Lost,
 }
 
+impl OpenError {
+    /// A function asks for more than its broker can do.
+    pub fn no_transactions() -> Self {
+        let sentence = "`events.transactions` asks for what only Kafka can do: leave it out, or deliver this function's topics over Kafka";
+        Self::NotReady(sentence.to_owned())
+    }
+}
+
 /// Why replies and the place of their input were not stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FinishError {

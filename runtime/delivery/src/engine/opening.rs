@@ -19,9 +19,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// Who is not let in by then, though the broker answers, waits for another owner.
 const LET_IN: Duration = Duration::from_secs(6);
 
-/// What is said of a function that asks for more than its broker can do.
-const NO_TRANSACTIONS: &str = "`events.transactions` asks for what only Kafka can do: leave it out, or deliver this function's topics over Kafka";
-
 impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
     /// Opens the subscription to one topic once everything it stores to can be stored to.
     pub(super) async fn open(self, wiring: Arc<Wiring>, topic: Arc<str>) -> B::Source {
@@ -43,7 +40,7 @@ impl<B: Broker, T: Target, O: Observer, C: Clock> Engine<B, T, O, C> {
 
     async fn try_open(&self, wiring: &Wiring, topic: &Arc<str>) -> Result<B::Source, OpenError> {
         if wiring.transactions && !self.broker.transactional() {
-            return Err(OpenError::NotReady(NO_TRANSACTIONS.to_owned()));
+            return Err(OpenError::no_transactions());
         }
         self.broker
             .check(&Arc::from(wiring.dead_letter_topic()), Purpose::DeadLetter)
