@@ -25,7 +25,7 @@ pub enum OpenError {
     Unavailable(String),
 }
 
-/// Why something asked of a [`Source`] was not done. The message may or may not be settled.
+/// Why something asked of a [`Source`](super::Source) was not done. The message may or may not be settled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// No confirmation came; asked again.
