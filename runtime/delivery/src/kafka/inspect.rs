@@ -13,6 +13,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::broker::Kafka;
 use super::check::{config, on_a_thread};
+use super::transaction::{self, Allowed};
 use crate::broker::{Broker, Inspect, OpenError, Purpose};
 use crate::wiring::Wiring;
 
@@ -51,6 +52,20 @@ impl Inspect for Kafka {
             }
         }
         denied.dedup();
+        if wiring.transactions {
+            let (settings, group) = (self.settings().clone(), self.durable(wiring, ""));
+            let id = format!("{group}.check");
+            let begin = move || {
+                let begun = transaction::open(&settings, &id, &Allowed::All(&group));
+                Ok(begun.map(drop))
+            };
+            let begun = on_a_thread(begin).await;
+            match begun.map_err(OpenError::Unavailable)? {
+                Ok(()) => {}
+                Err(OpenError::NotReady(reason)) => denied.push(reason),
+                Err(error) => return Err(error),
+            }
+        }
         Ok(denied)
     }
 

@@ -66,6 +66,8 @@ struct Member {
     commit_again: Instant,
     /// What the broker takes of metadata.
     longest: usize,
+    /// … and so long it was for the commits that are under way.
+    asked: usize,
     /// Partitions whose end was seen since they were assigned.
     ends: BTreeMap<i32, gives::End>,
     /// Partitions that are to be put to where their log begins.
@@ -121,6 +123,7 @@ pub(super) async fn join(
                     commit_at: now,
                     commit_again: now,
                     longest: super::metadata::LONGEST,
+                    asked: super::metadata::LONGEST,
                     ends: BTreeMap::new(),
                     astray: BTreeSet::new(),
                     over: false,

@@ -1,5 +1,6 @@
 //! Producers that store all of something or nothing. What is here blocks: it is for threads alone.
 
+use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,12 +17,34 @@ use crate::broker::OpenError;
 /// Whether all that was sent has come is looked at that often.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// A producer of this id, which ends every other one of it and what that one has begun.
+/// What a user is to be allowed, as `kafka-acls.sh` has it behind `--transactional-id`.
+pub(super) enum Allowed<'a> {
+    /// This one.
+    Only(&'a str),
+    /// All that begin like this.
+    All(&'a str),
+}
+
+impl fmt::Display for Allowed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only(id) => f.write_str(id),
+            Self::All(beginning) => write!(f, "{beginning} --resource-pattern-type prefixed"),
+        }
+    }
+}
+
+/// A producer of this id, which ends every other one of it and what that one has begun. `allowed` is what the user's rights
+/// are to name: the id itself, or what several begin with.
 ///
 /// # Errors
 /// One sentence about why no transaction can begin.
-pub(super) fn open(settings: &Settings, id: &str) -> Result<ThreadedProducer<Reports>, OpenError> {
-    open_with(settings, id, &settings.transactional(id))
+pub(super) fn open(
+    settings: &Settings,
+    id: &str,
+    allowed: &Allowed<'_>,
+) -> Result<ThreadedProducer<Reports>, OpenError> {
+    open_with(settings, id, allowed, &settings.transactional(id))
 }
 
 /// The same, sending no batches.
@@ -31,15 +54,17 @@ pub(super) fn open(settings: &Settings, id: &str) -> Result<ThreadedProducer<Rep
 pub(super) fn open_one_by_one(
     settings: &Settings,
     id: &str,
+    allowed: &Allowed<'_>,
 ) -> Result<ThreadedProducer<Reports>, OpenError> {
     let mut config = settings.transactional(id);
     config.set("batch.num.messages", "1");
-    open_with(settings, id, &config)
+    open_with(settings, id, allowed, &config)
 }
 
 fn open_with(
     settings: &Settings,
     id: &str,
+    allowed: &Allowed<'_>,
     config: &ClientConfig,
 ) -> Result<ThreadedProducer<Reports>, OpenError> {
     let producer: ThreadedProducer<Reports> = config
@@ -48,7 +73,7 @@ fn open_with(
     let initialised = insist(|| producer.init_transactions(TIMEOUT));
     initialised.map_err(|error| match error.rdkafka_error_code() {
         Some(Code::TransactionalIdAuthorizationFailed | Code::ClusterAuthorizationFailed) => OpenError::NotReady(format!(
-            "transactions of `{id}` may not be begun by this user: `kafka-acls.sh --bootstrap-server {} --add --allow-principal User:NAME --operation Write --operation Describe --transactional-id {id}` allows them",
+            "transactions of `{id}` may not be begun by this user: `kafka-acls.sh --bootstrap-server {} --add --allow-principal User:NAME --operation Write --operation Describe --transactional-id {allowed}` allows them",
             settings.hosts
         )),
         _ => OpenError::Unavailable(format!(

@@ -144,7 +144,10 @@ impl Owner {
             return self.wake(until, Timer::Event(id));
         }
         finish.busy = true;
-        if self.settings.wiring.transactions && finish.letter.is_none() {
+        if self.settings.wiring.transactions
+            && finish.letter.is_none()
+            && !finish.replies.is_empty()
+        {
             return self.together(id);
         }
         let publication = match (finish.replies.front(), &finish.letter) {

@@ -12,7 +12,7 @@ use crate::kafka::check::TIMEOUT;
 use crate::kafka::producer::{Report, Reports, log, refused};
 use crate::kafka::record::record;
 use crate::kafka::settings::Settings;
-use crate::kafka::transaction;
+use crate::kafka::transaction::{self, Allowed};
 
 /// The one producer that may change the letters of a topic. It blocks: for threads alone.
 pub(super) struct Writer {
@@ -24,7 +24,8 @@ impl Writer {
     /// Ends every other one of this topic, and what that one has begun.
     pub(super) fn open(settings: &Settings, topic: &str) -> Result<Self, String> {
         let id = format!("openfaas.redrive.{topic}");
-        let producer = transaction::open(settings, &id).map_err(|error| error.to_string())?;
+        let producer = transaction::open(settings, &id, &Allowed::Only(&id));
+        let producer = producer.map_err(|error| error.to_string())?;
         Ok(Self {
             producer,
             topic: topic.to_owned(),

@@ -126,6 +126,7 @@ impl Member {
             return;
         }
         self.commit_at = Instant::now() + self.settings.commit_every;
+        self.asked = self.longest;
         let part = |commit: &Commit| Part {
             number: commit.number,
             offset: commit.offset,
@@ -160,14 +161,18 @@ impl Member {
                 }
                 // This broker takes less than others: the most important comes first.
                 Err(Uncommitted::Refused(Code::OffsetMetadataTooLarge, _)) if self.longest > 0 => {
-                    self.longest /= 2;
+                    self.longest = self.asked / 2;
                     self.commit_at = Instant::now();
                 }
                 // A rebalance came between: the same goes out again, unless it is lost by then.
                 Err(Uncommitted::Refused(
-                    Code::IllegalGeneration | Code::RebalanceInProgress | Code::UnknownMemberId,
+                    Code::IllegalGeneration | Code::RebalanceInProgress,
                     _,
                 )) if self.transactions => self.commit_again = Instant::now() + AGAIN,
+                // The group has given all of it to others. Whoever is let in again could commit what they have.
+                Err(Uncommitted::Refused(Code::UnknownMemberId, reason)) if self.transactions => {
+                    self.lose(format!("the group knows this member no more: {reason}"));
+                }
                 Err(Uncommitted::Refused(_, reason)) => self.refused(&commit, &reason),
                 Err(Uncommitted::Replies(inputs)) => {
                     if let Some(partition) = self.shared.lock().partitions.get_mut(&number) {

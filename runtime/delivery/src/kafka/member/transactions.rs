@@ -20,7 +20,7 @@ use crate::kafka::context::{Context, Uncommitted};
 use crate::kafka::producer::{Report, Reports, refused};
 use crate::kafka::record::record;
 use crate::kafka::settings::Settings;
-use crate::kafka::transaction::{self, insist, is_in_doubt};
+use crate::kafka::transaction::{self, Allowed, insist, is_in_doubt};
 
 /// A queue that is full has room again after this.
 const FULL: Duration = Duration::from_millis(5);
@@ -28,6 +28,7 @@ const FULL: Duration = Duration::from_millis(5);
 /// What the thread that commits has.
 pub(super) struct Committer {
     settings: Arc<Settings>,
+    group: String,
     id: String,
     /// Sends in batches.
     many: Way,
@@ -106,8 +107,9 @@ impl Committer {
     pub(super) fn open(settings: &Arc<Settings>, group: &str) -> Result<Self, OpenError> {
         let id = format!("{group}.{:016x}", Seeded::unpredictable().next());
         Ok(Self {
-            many: Way::new(transaction::open(settings, &id)?),
+            many: Way::new(transaction::open(settings, &id, &Allowed::All(group))?),
             settings: Arc::clone(settings),
+            group: group.to_owned(),
             id,
             alone: None,
             one_by_one: false,
@@ -130,7 +132,8 @@ impl Committer {
     fn alone(&mut self) -> Result<&mut Way, Failure> {
         if self.alone.is_none() {
             let id = format!("{}.alone", self.id);
-            let producer = transaction::open_one_by_one(&self.settings, &id);
+            let allowed = Allowed::All(&self.group);
+            let producer = transaction::open_one_by_one(&self.settings, &id, &allowed);
             let producer = producer.map_err(|error| Failure::all(Code::Fail, error.to_string()))?;
             self.alone = Some(Way::new(producer));
         }
