@@ -6,7 +6,7 @@ use crate::broker::{FinishError, SourceError};
 use crate::observe::What;
 
 impl Owner {
-    /// The last step of an event without a letter: a letter is stored on its own before.
+    /// The last step of an event with replies; one with a letter has none, and is settled after it.
     pub(super) fn together(&mut self, id: Id) {
         let Some(held) = self.held.get(&id) else {
             return;

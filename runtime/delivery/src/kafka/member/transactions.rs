@@ -130,15 +130,16 @@ impl Committer {
     }
 
     fn alone(&mut self) -> Result<&mut Way, Failure> {
-        if self.alone.is_none() {
-            let id = format!("{}.alone", self.id);
-            let allowed = Allowed::All(&self.group);
-            let producer = transaction::open_one_by_one(&self.settings, &id, &allowed);
-            let producer = producer.map_err(|error| Failure::all(Code::Fail, error.to_string()))?;
-            self.alone = Some(Way::new(producer));
-        }
-        let nobody = || Failure::all(Code::Fail, String::new());
-        self.alone.as_mut().ok_or_else(nobody)
+        let way = match self.alone.take() {
+            Some(way) => way,
+            None => {
+                let id = format!("{}.alone", self.id);
+                let allowed = Allowed::All(&self.group);
+                let producer = transaction::open_one_by_one(&self.settings, &id, &allowed);
+                Way::new(producer.map_err(|error| Failure::all(Code::Fail, error.to_string()))?)
+            }
+        };
+        Ok(self.alone.insert(way))
     }
 }
 
