@@ -65,6 +65,27 @@ async fn only_a_finished_prefix_is_committed_and_what_is_done_past_it_does_not_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn much_that_is_finished_does_not_wait_for_the_time_of_a_commit() {
+    let (server, topic) = (Server::shared(), "much");
+    server.create(topic, 1, &[]).await;
+    publish(server, topic, 0, 0..600);
+    let mut slow = settings(server);
+    slow.commit_every = 10 * PATIENCE;
+    let source = within(Kafka::new(slow).open(&subscription(topic)))
+        .await
+        .unwrap();
+    source.demand(all());
+    for _ in 0..600 {
+        let message = message(&source).await;
+        source.settle(&message.position).await.unwrap();
+    }
+    until("a commit of most of it", || {
+        committed(topic).is_some_and(|commit| commit.offset >= 500)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_who_is_dropped_commits_nothing_more() {
     let (server, topic) = (Server::shared(), "dropped");
     server.create(topic, 1, &[]).await;

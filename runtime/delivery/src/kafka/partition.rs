@@ -143,6 +143,11 @@ impl Partition {
         self.changes == self.committed && !self.wants_more() && !self.is_finishing()
     }
 
+    /// How much a commit would say that none has said.
+    pub(super) fn uncommitted(&self) -> u64 {
+        self.changes - self.committed
+    }
+
     /// Replies wait for a commit of it.
     pub(super) fn is_finishing(&self) -> bool {
         !self.finishing.is_empty()

@@ -23,7 +23,8 @@ pub struct Settings {
     pub instance: Option<String>,
     /// How long a member that is not heard of keeps its partitions; a drain ends within two thirds of it. Default 45 s.
     pub session_timeout: Duration,
-    /// How often finished prefixes are committed: what a crash repeats at most. Default 500 ms.
+    /// How often finished prefixes are committed, unless much was finished before: what a crash repeats at most. Default
+    /// 500 ms.
     pub commit_every: Duration,
 }
 

@@ -19,6 +19,9 @@ use crate::kafka::partition::{Commit, Partition, Replies};
 /// A commit that failed is not repeated before.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// So much that is finished does not wait for the time of a commit, or a crash would repeat more the faster it goes.
+const MANY: u64 = 500;
+
 /// No commit finishes more inputs with their replies.
 const AT_ONCE: usize = 500;
 
@@ -89,11 +92,10 @@ impl Member {
             return;
         }
         let state = self.shared.lock();
+        let all = || state.partitions.values();
         let due = now >= self.commit_at
-            || state
-                .partitions
-                .values()
-                .any(|partition| partition.is_urgent());
+            || all().any(Partition::is_urgent)
+            || all().map(Partition::uncommitted).sum::<u64>() >= MANY;
         if !due {
             return;
         }
