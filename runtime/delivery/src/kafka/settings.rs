@@ -70,7 +70,8 @@ impl Settings {
         let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let file = |name: &str| lookup(name).map(PathBuf::from);
         let hosts = lookup("broker_hosts").or_else(|| lookup("broker_host"));
-        let hosts = hosts.ok_or(
+        let named = |hosts: &String| hosts.split(',').any(|host| !host.trim().is_empty());
+        let hosts = hosts.filter(named).ok_or(
             "`broker_hosts` is not set: host:port of one Kafka broker or several, with commas",
         )?;
         let mut settings = Self::new(hosts);
@@ -263,7 +264,10 @@ mod tests {
             from(&[("broker_hosts", "kafka:9092")]),
             Ok(Settings::new("kafka:9092"))
         );
-        assert!(from(&[]).unwrap_err().contains("`broker_hosts` is not set"));
+        for none in [&[][..], &[("broker_hosts", " , ")]] {
+            let error = from(none).unwrap_err();
+            assert!(error.contains("`broker_hosts` is not set"), "{error}");
+        }
     }
 
     #[test]

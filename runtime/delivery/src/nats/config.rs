@@ -49,10 +49,11 @@ impl Config {
         let servers = settings
             .text("broker_host")
             .unwrap_or_else(|| "nats".into());
-        let servers = servers.split(',').map(|server| server.trim().to_owned());
+        let named = servers.split(',').map(str::trim);
+        let named = named.filter(|server| !server.is_empty());
         let plain = Self::new("");
-        Ok(Self {
-            servers: servers.filter(|server| !server.is_empty()).collect(),
+        let config = Self {
+            servers: named.map(str::to_owned).collect(),
             auth: Auth::read(&settings)?,
             tls: Tls::read(&settings)?,
             instance: settings.text("HOSTNAME").unwrap_or(plain.instance),
@@ -66,7 +67,14 @@ impl Config {
                         ))
                     })?,
             },
-        })
+        };
+        // The client would look for a server among none, for ever and without a pause.
+        match config.servers.is_empty() {
+            true => Err(ConfigError(format!(
+                "broker_host is {servers:?}: write host:port of one NATS server or several, with commas"
+            ))),
+            false => Ok(config),
+        }
     }
 
     /// One server, without authentication.
@@ -125,5 +133,42 @@ impl Times {
     /// 30 s: a consumer is compared with what it should be.
     pub(super) fn inspect(self) -> Duration {
         self.ack_wait * 15 / 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(name: &str, value: &str) -> Result<Config, String> {
+        let config = Config::from_lookup(|asked| (asked == name).then(|| value.to_owned()));
+        config.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn servers_are_named_one_by_one_or_are_the_usual_one() {
+        for (set, servers) in [
+            ("", vec!["nats"]),
+            ("nats:4222", vec!["nats:4222"]),
+            (" a:1, b:2,", vec!["a:1", "b:2"]),
+        ] {
+            assert_eq!(from("broker_host", set).unwrap().servers, servers, "{set}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_by_name() {
+        for (name, value) in [
+            ("broker_host", " , "),
+            ("ack_wait", "soon"),
+            ("ack_wait", "499ms"),
+            ("ack_wait", "6m"),
+        ] {
+            let error = from(name, value).unwrap_err();
+            assert!(
+                error.starts_with(&format!("{name} is {value:?}")),
+                "{error}"
+            );
+        }
     }
 }
