@@ -1,6 +1,7 @@
 //! A real nats-server with JetStream, and a look into it that does not go through ours.
 
 use std::fs;
+use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -127,6 +128,27 @@ impl Server {
     /// What it wrote so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Publishes what no client would: this block of headers as it is.
+    pub fn publish_raw(&self, subject: &str, headers: &[u8], body: &[u8]) {
+        let mut stream = std::net::TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let total = headers.len() + body.len();
+        let line = format!("HPUB {subject} {} {total}\r\n", headers.len());
+        let connect = b"CONNECT {\"verbose\":false,\"headers\":true}\r\n";
+        let all = [
+            &connect[..],
+            line.as_bytes(),
+            headers,
+            body,
+            b"\r\nPING\r\n",
+        ]
+        .concat();
+        stream.write_all(&all).unwrap();
+        let mut lines = std::io::BufReader::new(stream).lines();
+        let pong = lines.find(|line| line.as_ref().unwrap() == "PONG");
+        assert!(pong.is_some(), "the server hung up");
     }
 
     /// A client that is no part of what is tested.

@@ -15,7 +15,7 @@ pub struct Leaving {
     pub name: String,
     /// Where it is: a NATS stream; nothing for a Kafka group.
     pub place: String,
-    /// Somebody consumes through it now.
+    /// Somebody consumes through it now, or holds what it gave.
     pub in_use: bool,
 }
 

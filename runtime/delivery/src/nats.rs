@@ -22,6 +22,7 @@ mod pull;
 mod record;
 mod source;
 mod stream;
+mod unreadable;
 
 pub use auth::{Auth, Secret, Tls};
 pub use broker::Nats;

@@ -1,7 +1,7 @@
 //! What keeps a subscription from opening, or an event from being taken: one sentence each, with the command that helps.
 
 use async_nats::jetstream::consumer::pull;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, SubjectTransform};
 use openfaas_delivery::broker::{Broker, OpenError, Purpose};
 use openfaas_delivery::call::{Call, Outcome};
 use openfaas_delivery::engine::{Control, Delivery, Engine};
@@ -279,5 +279,42 @@ async fn a_function_that_asks_for_transactions_gets_no_event() {
         Some(
             "`events.transactions` asks for what only Kafka can do: leave it out, or deliver this function's topics over Kafka"
         )
+    );
+}
+
+#[tokio::test]
+async fn letters_that_would_push_one_another_out_are_refused() {
+    let server = Server::start();
+    let look = server.look().await;
+    let config = Config {
+        max_messages_per_subject: 1,
+        ..Config::default()
+    };
+    look.stream_with("dead", config).await;
+    let broker = connect(&server).await;
+    assert_eq!(
+        unready(&broker, "dead", Purpose::DeadLetter).await,
+        "stream dead keeps the last 1 of dead, so a dead letter would push another one out: keep all with `nats stream edit dead --max-msgs-per-subject=-1`"
+    );
+    let reply = broker.check(&"dead".into(), Purpose::Reply).await;
+    assert_eq!(reply, Ok(()), "the last state of each is what some want");
+}
+
+#[tokio::test]
+async fn a_topic_that_its_stream_stores_under_another_name_is_refused() {
+    let server = Server::start();
+    let look = server.look().await;
+    let config = Config {
+        subject_transform: Some(SubjectTransform {
+            source: "orders".into(),
+            destination: "stored".into(),
+        }),
+        ..Config::default()
+    };
+    look.stream_with("orders", config).await;
+    let broker = connect(&server).await;
+    assert_eq!(
+        refusal(&broker, &ordered("orders")).await,
+        "stream orders stores orders as stored, so nobody finds it there: take the subject transform out of the stream"
     );
 }

@@ -1,10 +1,16 @@
 //! What goes wrong at the broker: each a state that says so, and a way on.
 
+use std::collections::BTreeSet;
+use std::time::Instant;
+
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
-use openfaas_delivery::broker::{Broker, PublishError, Source, SourceError, SourceEvent};
+use openfaas_delivery::broker::{
+    Broker, Codec, Decoded, PublishError, Source, SourceError, SourceEvent,
+};
 use openfaas_delivery::nats::{Config as Address, Nats};
-use openfaas_tests::nats::Proxy;
+use openfaas_tests::nats::{Proxy, Server};
+use openfaas_tests::runner::PATIENCE;
 
 use crate::support::{
     ACK_WAIT, at, connect, durable, end, interruption, message, next, offsets, open, ordered,
@@ -271,4 +277,63 @@ async fn what_retention_removed_is_counted_once() {
         settling.push(source.settle(&at("orders", offset)).await);
     }
     assert!(settling.iter().all(Result::is_ok));
+}
+
+/// [RUN] async-nats ends the connection for a header that it cannot read, and the server gives the message again.
+#[tokio::test]
+async fn a_message_that_the_client_cannot_read_is_given_all_the_same() {
+    for subscription in [ordered("orders"), shared("orders")] {
+        let (server, _look) = with_stream("orders").await;
+        let broker = connect(&server).await;
+        publish(&broker, "orders", 1).await;
+        let headers = b"NATS/1.0\r\nX-Name: caf\xe9\r\nno colon\r\n\r\n";
+        server.publish_raw("orders", headers, b"2");
+        publish(&broker, "orders", 1).await;
+        let mut source = again(&broker, &subscription).await;
+        source.demand(crate::support::ALL);
+        let mut came = BTreeSet::new();
+        let end = Instant::now() + PATIENCE;
+        while came.len() < 3 {
+            assert!(Instant::now() < end, "only {came:?} came");
+            match next(&source).await {
+                SourceEvent::Assigned(_) => {}
+                SourceEvent::Message(message) => {
+                    let offset = message.position.offset;
+                    if offset == 2 {
+                        let names: Vec<_> = message.headers.iter().map(|h| &*h.name).collect();
+                        assert_eq!(names, ["X-Name", "no colon"]);
+                        assert_eq!(message.headers[0].value.as_deref(), Some(&b"caf\xe9"[..]));
+                        assert!(matches!(broker.decode(&message), Decoded::Broken(_)));
+                    }
+                    // The connection may be on its way back.
+                    if source.settle(&message.position).await.is_ok() {
+                        came.insert(offset);
+                    }
+                }
+                _ => {
+                    source.close().await;
+                    source = again(&broker, &subscription).await;
+                    source.demand(crate::support::ALL);
+                }
+            }
+        }
+        assert_eq!(source.pending("orders").await, Ok(0));
+        publish(&broker, "orders", 1).await;
+        assert_eq!(offsets(&source, 1).await, [4]);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_comes_to_hold_some_of_a_pattern_is_noticed() {
+    let server = Server::start();
+    let look = server.look().await;
+    look.stream("orders.eu").await;
+    let broker = connect(&server).await;
+    let (source, _) = open(&broker, &ordered("orders.>")).await;
+    look.stream("orders.us").await;
+    let reason = interruption(&source).await;
+    assert_eq!(reason, "orders.> lies in more than one stream now");
+    source.close().await;
+    let refused = refusal(&broker, &ordered("orders.>")).await;
+    assert!(refused.contains("more than one stream"), "{refused}");
 }

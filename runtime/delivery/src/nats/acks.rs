@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_nats::Subject;
 use async_nats::client::RequestErrorKind;
+use tokio::time::sleep;
 
 use super::connection::Connection;
 use crate::broker::{Position, SourceError};
@@ -65,6 +67,17 @@ impl Acks {
             if let Some(answer) = answer {
                 self.say(answer, PROGRESS).await;
             }
+        }
+    }
+
+    /// Says again and again that all of it is in progress, until this is dropped.
+    pub(super) async fn keep(&self, every: Duration) -> ! {
+        loop {
+            let answers: Vec<Subject> = self.lock().values().cloned().collect();
+            for answer in answers {
+                self.say(answer, PROGRESS).await;
+            }
+            sleep(every).await;
         }
     }
 

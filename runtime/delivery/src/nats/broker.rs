@@ -12,12 +12,13 @@ use super::acks::Acks;
 use super::bucket::Bucket;
 use super::codec;
 use super::config::{Config, ConfigError, Times};
-use super::connection::Connection;
+use super::connection::{AskError, Connection};
 use super::consumer::Durable;
 use super::intake::{Begin, Flow, Intake, Sequence};
 use super::lease::Lease;
 use super::notes::NotesOf;
 use super::source::NatsSource;
+use super::unreadable::{self, Unreadable};
 use super::{publish, stream};
 use crate::broker::{
     Assignment, Broker, Codec, Decoded, Message, OpenError, Publication, PublishError, Purpose,
@@ -32,6 +33,7 @@ pub struct Nats {
     instance: Arc<str>,
     times: Times,
     pauses: Arc<Pauses>,
+    unreadable: Arc<Unreadable>,
 }
 
 /// Ordered durables that were interrupted: what was on its way to us is out until `ack_wait` has passed, and would
@@ -54,6 +56,7 @@ impl Nats {
                 ack_wait: config.ack_wait,
             },
             pauses: Arc::default(),
+            unreadable: Arc::default(),
         })
     }
 
@@ -80,6 +83,23 @@ impl Nats {
         let lease = Lease::take(bucket, durable.name(), self.holder(), self.times, fresh).await?;
         Ok(lease)
     }
+
+    /// What the client could not read of this durable, where the connection was cut as if there were such messages.
+    async fn unreadable(&self, durable: &Durable, acks: &Acks) -> Result<Vec<Message>, AskError> {
+        if !self.connection.health().borrow().is_repeating() {
+            return Ok(Vec::new());
+        }
+        let Some(info) = durable.info(&self.connection).await? else {
+            return Ok(Vec::new());
+        };
+        let find = self.unreadable.find(&self.connection, durable, &info);
+        let found = find.await;
+        for message in &found {
+            let answer = unreadable::answer(durable, &info, message);
+            acks.hold(message.position.offset, answer.into());
+        }
+        Ok(found)
+    }
 }
 
 impl Broker for Nats {
@@ -87,14 +107,21 @@ impl Broker for Nats {
 
     async fn open(&self, subscription: &Subscription) -> Result<NatsSource, OpenError> {
         let stream = stream::find(&self.connection, &subscription.topic).await?;
+        stream::check_source(&stream.config, &subscription.topic)?;
         let durable = Durable {
             stream: stream.config.name.clone(),
             subscription: subscription.clone(),
             times: self.times,
         };
+        let acks = Arc::new(Acks::new(self.connection.clone()));
+        let unreadable = self.unreadable(&durable, &acks).await?;
         let replicas = stream.config.num_replicas;
         let lease = match subscription.ordered {
-            true => Some(self.lease(&durable, replicas).await?),
+            // What ends the connection must not come again before it is settled.
+            true => Some(tokio::select! {
+                lease = self.lease(&durable, replicas) => lease?,
+                never = acks.keep(self.times.progress()) => never,
+            }),
             false => None,
         };
         let cuts = self.connection.health().borrow().cuts;
@@ -136,6 +163,10 @@ impl Broker for Nats {
             whole,
         });
         let flow = Arc::<Flow>::default();
+        for message in unreadable {
+            flow.gave(message.size());
+            first.push_back(SourceEvent::Message(message));
+        }
         let begin = Begin {
             cuts,
             created: SystemTime::from(info.created),
@@ -145,7 +176,7 @@ impl Broker for Nats {
             .await
             .map_err(|error| OpenError::Unavailable(error.to_string()))?;
         Ok(NatsSource {
-            acks: Arc::new(Acks::new(self.connection.clone())),
+            acks,
             connection: self.connection.clone(),
             durable,
             lease,

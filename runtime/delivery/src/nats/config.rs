@@ -68,6 +68,12 @@ impl Config {
                     })?,
             },
         };
+        // It would be shown wherever the server is named.
+        if servers.contains('@') {
+            return Err(ConfigError(
+                "broker_host has a user in it: set nats_user and nats_password, or mount the secrets nats-user and nats-password".into(),
+            ));
+        }
         // The client would look for a server among none, for ever and without a pause.
         match config.servers.is_empty() {
             true => Err(ConfigError(format!(
@@ -170,5 +176,12 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_refused_and_not_repeated() {
+        let error = from("broker_host", "nats://ann:secret@nats:4222").unwrap_err();
+        assert!(error.starts_with("broker_host has a user in it"), "{error}");
+        assert!(!error.contains("secret@"), "{error}");
     }
 }

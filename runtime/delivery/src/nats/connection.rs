@@ -9,12 +9,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::config::{Config, ConfigError};
 use crate::broker::OpenError;
 
 /// An answer of the server takes no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Cuts that are no further apart may have one cause: what is not acknowledged comes again after five minutes at most.
+const SOON: Duration = Duration::from_secs(15 * 60);
 
 /// A connection, which comes back by itself.
 #[derive(Debug, Clone)]
@@ -29,6 +33,10 @@ pub(super) struct Connection {
 pub(super) struct Health {
     /// How often it was cut.
     pub(super) cuts: u64,
+    /// When that was last.
+    cut: Option<Instant>,
+    /// It was not long before when it was cut last.
+    again: bool,
     /// What the server or the client said last.
     trouble: Option<String>,
 }
@@ -153,10 +161,23 @@ impl Connection {
 }
 
 impl Health {
+    /// Whether it is cut again and again, perhaps by what comes over it.
+    pub(super) fn is_repeating(&self) -> bool {
+        self.again && self.is_soon()
+    }
+
+    fn is_soon(&self) -> bool {
+        self.cut.is_some_and(|cut| cut.elapsed() < SOON)
+    }
+
     fn note(&mut self, event: &Event) {
         match event {
             Event::Connected => self.trouble = None,
-            Event::Disconnected => self.cuts += 1,
+            Event::Disconnected => {
+                self.again = self.is_soon();
+                self.cuts += 1;
+                self.cut = Some(Instant::now());
+            }
             other => self.trouble = Some(other.to_string()),
         }
     }

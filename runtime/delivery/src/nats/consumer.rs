@@ -27,6 +27,21 @@ pub(super) struct Consumer {
     /// Pulls that wait for messages.
     #[serde(default)]
     pub(super) num_waiting: usize,
+    /// Messages that were given and are not settled.
+    #[serde(default)]
+    pub(super) num_ack_pending: usize,
+}
+
+impl Consumer {
+    /// Whether it is one of ours that keeps an order: then it has a window, and its owner a lease.
+    pub(super) fn is_ordered(&self) -> bool {
+        self.config.max_ack_pending > 0
+    }
+
+    /// Whether an ordered one may have an owner though nobody pulls, as its window is full.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_ordered() && self.num_waiting == 0 && self.num_ack_pending > 0
+    }
 }
 
 /// A page of the consumers of a stream; null where there is none.

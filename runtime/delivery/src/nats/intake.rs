@@ -16,6 +16,7 @@ use super::config::Times;
 use super::connection::{Connection, Health};
 use super::consumer::Durable;
 use super::pull::{Pull, Pulls, Said};
+use super::stream;
 use crate::broker::{Demand, Position, SourceEvent};
 
 /// What is demanded of an intake.
@@ -75,6 +76,11 @@ impl Flow {
     pub(super) fn demand(&self, demand: Demand) {
         self.lock().demand(demand);
         self.changed.notify_one();
+    }
+
+    /// A message came in another way than by a pull.
+    pub(super) fn gave(&self, size: usize) {
+        self.lock().came(size, 0);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Pulls> {
@@ -272,8 +278,19 @@ impl Intake {
             Ok(Some(info)) if !self.durable.is_right(&info) => {
                 Some("the consumer was changed".into())
             }
+            Ok(Some(_)) => self.elsewhere().await,
             // Who does not answer tells nothing about it.
-            Ok(Some(_)) | Err(_) => None,
+            Err(_) => None,
         }
+    }
+
+    /// Whether a stream that was added since holds some of what a pattern takes.
+    async fn elsewhere(&self) -> Option<String> {
+        let topic = &self.durable.subscription.topic;
+        if !stream::is_pattern(topic) {
+            return None;
+        }
+        let names = stream::names(&self.connection, topic).await.ok()?;
+        (names.len() > 1).then(|| format!("{topic} lies in more than one stream now"))
     }
 }

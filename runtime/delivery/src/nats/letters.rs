@@ -4,15 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_nats::header::NATS_MESSAGE_ID;
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::RawMessage;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::broker::Nats;
 use super::connection::{AskError, Connection};
-use super::{codec, publish, stream};
+use super::{publish, stream};
 use crate::broker::{Message, OpenError, Publication, PublishError, Stored};
 use crate::letters::{Access, LetterStore, Letters, TOPICS};
 
@@ -26,12 +23,6 @@ pub struct NatsLetters {
     next: u64,
     /// … and the last not behind this.
     last: u64,
-}
-
-/// A message, as the API gives it.
-#[derive(Deserialize)]
-struct Got {
-    message: RawMessage,
 }
 
 #[derive(Deserialize)]
@@ -104,17 +95,10 @@ impl LetterStore for Nats {
 
 impl NatsLetters {
     async fn get(&self, wanted: Value) -> Result<Option<Message>, AskError> {
-        let what = format!("STREAM.MSG.GET.{}", self.stream);
-        let got: Got = match self.connection.ask(&what, &wanted).await {
-            Ok(got) => got,
-            Err(error) if error.code() == Some(ErrorCode::NO_MESSAGE_FOUND) => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(mut letter) = stream::message(&self.connection, &self.stream, &wanted).await?
+        else {
+            return Ok(None);
         };
-        let sequence = got.message.sequence;
-        let message = StreamMessage::try_from(got.message).map_err(|error| {
-            AskError::Away(format!("message {sequence} of {}: {error}", self.stream))
-        })?;
-        let mut letter = codec::stored(message, &self.stream);
         // Of the letter itself, made by us: it says nothing of the original, and would be one more with each round.
         let own_id: &str = NATS_MESSAGE_ID.as_ref();
         letter.headers.retain(|header| header.name != own_id);

@@ -1,12 +1,16 @@
 //! Streams: the user's, found by subject.
 
-use async_nats::jetstream::stream::{Info, RetentionPolicy};
-use serde::Deserialize;
-use serde_json::json;
+use std::sync::Arc;
 
-use super::connection::Connection;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RawMessage, RetentionPolicy};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::codec;
+use super::connection::{AskError, Connection};
 use super::consumer::consumers_of;
-use crate::broker::{OpenError, Purpose};
+use crate::broker::{Message, OpenError, Purpose};
 use crate::wiring;
 
 /// The names of streams, or null where there is none.
@@ -15,12 +19,42 @@ struct Names {
     streams: Option<Vec<String>>,
 }
 
-/// The one stream that stores this subject.
-pub(super) async fn find(connection: &Connection, subject: &str) -> Result<Info, OpenError> {
+/// A message, as the API gives it.
+#[derive(Deserialize)]
+struct Got {
+    message: RawMessage,
+}
+
+/// The streams that store something of this subject.
+pub(super) async fn names(connection: &Connection, subject: &str) -> Result<Vec<String>, AskError> {
     let names: Names = connection
         .ask("STREAM.NAMES", &json!({ "subject": subject }))
         .await?;
-    let names = names.streams.unwrap_or_default();
+    Ok(names.streams.unwrap_or_default())
+}
+
+/// A message of a stream: `wanted` says which, as the API does. `None`: there is none.
+pub(super) async fn message(
+    connection: &Connection,
+    stream: &Arc<str>,
+    wanted: &Value,
+) -> Result<Option<Message>, AskError> {
+    let what = format!("STREAM.MSG.GET.{stream}");
+    let got: Got = match connection.ask(&what, wanted).await {
+        Ok(got) => got,
+        Err(error) if error.code() == Some(ErrorCode::NO_MESSAGE_FOUND) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let sequence = got.message.sequence;
+    let message = codec::stored(got.message, stream);
+    message
+        .map(Some)
+        .map_err(|error| AskError::Away(format!("message {sequence} of {stream}: {error}")))
+}
+
+/// The one stream that stores this subject.
+pub(super) async fn find(connection: &Connection, subject: &str) -> Result<Info, OpenError> {
+    let names = names(connection, subject).await?;
     match names.as_slice() {
         [] => Err(OpenError::NotReady(format!(
             "no stream stores {subject}: make one with `{}`",
@@ -33,6 +67,19 @@ pub(super) async fn find(connection: &Connection, subject: &str) -> Result<Info,
             "{subject} lies in more than one stream ({}): name subjects of one of them, one topic each",
             several.join(", ")
         ))),
+    }
+}
+
+/// Whether what is published to this subject lies in its stream as that.
+pub(super) fn check_source(config: &Config, subject: &str) -> Result<(), OpenError> {
+    match &config.subject_transform {
+        Some(transform) if transform.source.is_empty() || covers(&transform.source, subject) => {
+            let (name, other) = (&config.name, &transform.destination);
+            Err(OpenError::NotReady(format!(
+                "stream {name} stores {subject} as {other}, so nobody finds it there: take the subject transform out of the stream"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -51,7 +98,7 @@ pub(super) async fn check(
     let (config, state) = (&stream.config, &stream.state);
     let name = &config.name;
     let full = |limit: i64, now: u64| limit > 0 && now >= limit.unsigned_abs();
-    let refuses = config.discard == async_nats::jetstream::stream::DiscardPolicy::New;
+    let refuses = config.discard == DiscardPolicy::New;
     let wrong = if config.sealed {
         format!("stream {name} is sealed: store {subject} in another one")
     } else if config.no_ack {
@@ -65,6 +112,11 @@ pub(super) async fn check(
     } else if refuses && full(config.max_bytes, state.bytes) {
         format!(
             "stream {name} is full, which keeps {subject} out: make room with `nats stream edit {name} --max-bytes=-1`"
+        )
+    } else if purpose == Purpose::DeadLetter && !refuses && config.max_messages_per_subject > 0 {
+        format!(
+            "stream {name} keeps the last {} of {subject}, so a dead letter would push another one out: keep all with `nats stream edit {name} --max-msgs-per-subject=-1`",
+            config.max_messages_per_subject
         )
     } else if config.retention == RetentionPolicy::Interest
         && (purpose == Purpose::DeadLetter || !is_wanted(connection, name, subject).await?)
@@ -131,7 +183,29 @@ pub(super) fn proposed(subject: &str) -> (String, &str) {
 
 #[cfg(test)]
 mod tests {
+    use async_nats::jetstream::stream::SubjectTransform;
+
     use super::*;
+
+    #[test]
+    fn what_a_stream_stores_under_another_subject_is_not_found_there() {
+        let config = |source: &str| Config {
+            subject_transform: Some(SubjectTransform {
+                source: source.into(),
+                destination: "other.>".into(),
+            }),
+            ..Config::default()
+        };
+        for (source, subject, found) in [
+            ("", "orders", false),
+            ("orders.>", "orders.eu", false),
+            ("bills.>", "orders.eu", true),
+        ] {
+            let checked = check_source(&config(source), subject);
+            assert_eq!(checked.is_ok(), found, "{source} {subject}");
+        }
+        assert_eq!(check_source(&Config::default(), "orders"), Ok(()));
+    }
 
     #[test]
     fn a_pattern_covers_what_it_takes() {
