@@ -72,6 +72,11 @@ pub enum ConfigError {
         #[source]
         source: io::Error,
     },
+    /// A password that would be shown wherever the gateway is named.
+    #[error(
+        "gateway_url has a user in it; set basic_auth=true and mount basic-auth-user and basic-auth-password"
+    )]
+    User,
     /// A setting of traces, metrics or logs.
     #[error(transparent)]
     Telemetry(#[from] openfaas_telemetry::ConfigError),
@@ -112,9 +117,7 @@ impl Config {
             );
         }
         Ok(Self {
-            gateway: values
-                .text("gateway_url")
-                .unwrap_or_else(|| "http://gateway:8080".to_owned()),
+            gateway: values.gateway()?,
             credentials: basic_auth.then(|| credentials(&secrets)).transpose()?,
             topics: values.text("topics").map(|text| list(&text)),
             group: values
@@ -162,6 +165,16 @@ impl<L: Fn(&str) -> Option<String>> Values<L> {
             value,
             expected,
         })
+    }
+
+    fn gateway(&self) -> Result<String, ConfigError> {
+        let url = self.text("gateway_url");
+        let url = url.unwrap_or_else(|| "http://gateway:8080".to_owned());
+        let authority = url.split("://").last().unwrap_or_default();
+        match authority.split('/').next() {
+            Some(authority) if authority.contains('@') => Err(ConfigError::User),
+            _ => Ok(url),
+        }
     }
 
     fn flag(&self, key: &'static str) -> Result<bool, ConfigError> {

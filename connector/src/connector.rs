@@ -1,6 +1,5 @@
 //! Follows the list of functions and keeps one delivery for each.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use openfaas_delivery::broker;
@@ -108,9 +107,7 @@ impl<B: broker::Broker, T: Target> Connector<B, T> {
         };
         let list = List::of(&functions, self.kind, &self.config);
         let wirings = list.wanted.iter().map(|wanted| &wanted.delivery.wiring);
-        let names = wirings.map(|wiring| (wiring.namespace.as_str(), wiring.function.as_str()));
-        let names: BTreeSet<_> = names.collect();
-        self.status.listed(&names);
+        self.status.listed(wirings);
         self.deliveries.fit(list.wanted);
         self.say(list.wrong);
     }

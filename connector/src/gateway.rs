@@ -20,6 +20,13 @@ use serde::de::DeserializeOwned;
 /// How long one question to the gateway may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What a provider without namespaces answers.
+const NO_NAMESPACES: [StatusCode; 3] = [
+    StatusCode::NOT_FOUND,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::NOT_IMPLEMENTED,
+];
+
 /// The largest list that is read.
 const LARGEST: usize = 32 << 20;
 
@@ -123,8 +130,16 @@ impl Gateway {
     /// # Errors
     /// Whatever keeps the list from being whole: a connector goes on with the last one it had.
     pub async fn functions(&self) -> Result<Vec<Function>, ListError> {
+        self.functions_of(&self.namespaces().await?).await
+    }
+
+    /// Every function of these namespaces.
+    pub(crate) async fn functions_of(
+        &self,
+        namespaces: &[String],
+    ) -> Result<Vec<Function>, ListError> {
         let mut functions = Vec::new();
-        for namespace in self.namespaces().await? {
+        for namespace in namespaces {
             let path = match namespace.as_str() {
                 "" => "/system/functions".to_owned(),
                 name => format!("/system/functions?namespace={name}"),
@@ -132,7 +147,7 @@ impl Gateway {
             let listed: Option<Vec<Function>> = self.get(&path).await?;
             functions.extend(listed.unwrap_or_default().into_iter().map(|mut function| {
                 if function.namespace.is_empty() {
-                    function.namespace.clone_from(&namespace);
+                    function.namespace.clone_from(namespace);
                 }
                 function
             }));
@@ -142,12 +157,14 @@ impl Gateway {
         Ok(functions)
     }
 
-    /// The namespaces; one without a name where the gateway knows none.
+    /// The namespaces; one without a name where the gateway knows none. Any other trouble is told, or the functions of all but
+    /// one namespace would seem to be gone.
     pub(crate) async fn namespaces(&self) -> Result<Vec<String>, ListError> {
         let unnamed = vec![String::new()];
         match self.get::<Option<Vec<String>>>("/system/namespaces").await {
             Ok(Some(namespaces)) if !namespaces.is_empty() => Ok(namespaces),
-            Ok(_) | Err(ListError::Status { .. } | ListError::Unreadable { .. }) => Ok(unnamed),
+            Ok(_) => Ok(unnamed),
+            Err(ListError::Status { status, .. }) if NO_NAMESPACES.contains(&status) => Ok(unnamed),
             Err(error) => Err(error),
         }
     }

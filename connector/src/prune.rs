@@ -130,7 +130,7 @@ impl Present {
     async fn ask(config: &Config) -> Result<Self, ListError> {
         let gateway = Gateway::new(&config.gateway, config.credentials.clone());
         let namespaces = gateway.namespaces().await?;
-        let functions = gateway.functions().await?.into_iter();
+        let functions = gateway.functions_of(&namespaces).await?.into_iter();
         Ok(Self {
             namespaces: namespaces.into_iter().collect(),
             functions: functions.map(|f| (f.namespace, f.name)).collect(),

@@ -1,10 +1,11 @@
 //! What health, readiness and the log are told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use openfaas_delivery::observe::{Observation, Observer, State, What};
+use openfaas_delivery::wiring::Wiring;
 
 /// What a connector knows of itself.
 #[derive(Debug)]
@@ -45,13 +46,21 @@ impl Status {
         }
     }
 
-    /// The list is here, with these functions of these namespaces; others are forgotten.
-    pub(crate) fn listed(&self, functions: &BTreeSet<(&str, &str)>) {
+    /// The list is here, with functions that are wired like this; others are forgotten.
+    pub(crate) fn listed<'a>(&self, wirings: impl Iterator<Item = &'a Wiring>) {
         let mut seen = self.seen();
         seen.beat = Instant::now();
         seen.unlisted = None;
-        seen.subscriptions
-            .retain(|[namespace, function, _], _| functions.contains(&(namespace, function)));
+        let known = std::mem::take(&mut seen.subscriptions);
+        let places = wirings.flat_map(|wiring| {
+            let place = |topic| [&wiring.namespace, &wiring.function, topic].map(String::clone);
+            wiring.topics.iter().map(place)
+        });
+        let with_state = |place| {
+            let why = known.get(&place).cloned();
+            (place, why.unwrap_or(Some("not open yet".to_owned())))
+        };
+        seen.subscriptions = places.map(with_state).collect();
     }
 
     /// There is no list this time.
@@ -252,15 +261,18 @@ mod tests {
         let status = Status::new(Duration::from_secs(5), false);
         status.not_listed("nobody at gateway:8080");
         assert_eq!(status.ready(), Err("nobody at gateway:8080".to_owned()));
-        status.listed(&BTreeSet::from([("fn", "order"), ("fn", "bill")]));
-        assert_eq!(
-            status.ready(),
-            Ok(()),
-            "with no subscription there is nothing to wait for"
-        );
+        status.listed([].into_iter());
+        assert_eq!(status.ready(), Ok(()), "there is nothing to wait for");
+        let wired = |namespace, function| Wiring::new(function, namespace, ["orders"]);
+        let [order, bill] = ["order", "bill"].map(|function| wired("fn", function));
+        status.listed([&order, &bill].into_iter());
+        let why = status.ready().unwrap_err();
+        let expected = "bill on orders: not open yet\norder on orders: not open yet";
+        assert_eq!(why, expected);
         tell(&status, "order", State::NotReady("no stream has orders"));
         let why = status.ready().unwrap_err();
-        assert_eq!(why, "order on orders: no stream has orders");
+        let expected = "bill on orders: not open yet\norder on orders: no stream has orders";
+        assert_eq!(why, expected);
         tell(&status, "bill", State::Ready);
         assert_eq!(
             status.ready(),
@@ -279,11 +291,10 @@ mod tests {
             Ok(()),
             "it would take events if another did not"
         );
-        status.listed(&BTreeSet::from([("fn", "order"), ("elsewhere", "bill")]));
-        assert!(
-            status.ready().is_err(),
-            "a function that is gone speaks for nobody"
-        );
+        let elsewhere = wired("elsewhere", "bill");
+        status.listed([&order, &elsewhere].into_iter());
+        let why = status.ready().unwrap_err();
+        assert_eq!(why, expected, "a function that is gone speaks for nobody");
         status.not_listed("away");
         assert_eq!(status.ready().unwrap_err(), why, "the last good list stays");
         status.draining();

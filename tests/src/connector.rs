@@ -47,6 +47,8 @@ struct Inner {
     authorization: String,
     /// The list is not given.
     broken: bool,
+    /// What it answers to who asks for the namespaces, where that is not the list of them.
+    namespaces: Option<StatusCode>,
     calls: Vec<Call>,
     /// The next answers of a function, before it answers 204 again.
     answers: VecDeque<(StatusCode, &'static str)>,
@@ -235,6 +237,11 @@ impl Gateway {
         self.inner().broken = broken;
     }
 
+    /// Answers like this to who asks for its namespaces.
+    pub fn break_namespaces(&self, status: StatusCode) {
+        self.inner().namespaces = Some(status);
+    }
+
     /// The next answers, one for a call each.
     pub fn answer(&self, answers: &[(StatusCode, &'static str)]) {
         self.inner().answers.extend(answers);
@@ -274,7 +281,10 @@ async fn answer(State(gateway): State<Gateway>, request: Request) -> Response {
                 (StatusCode::UNAUTHORIZED, "invalid credentials").into_response()
             }
             _ if inner.broken => (StatusCode::BAD_GATEWAY, "").into_response(),
-            "/system/namespaces" => axum::Json(json!(["openfaas-fn"])).into_response(),
+            "/system/namespaces" => match inner.namespaces {
+                Some(status) => (status, "").into_response(),
+                None => axum::Json(json!(["openfaas-fn"])).into_response(),
+            },
             _ => axum::Json(json!(inner.functions)).into_response(),
         };
     }

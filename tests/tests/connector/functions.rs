@@ -1,6 +1,7 @@
 //! Which functions get what.
 
 use http::StatusCode;
+use openfaas_delivery::dead_letter::Notes;
 use openfaas_tests::runner::until;
 
 use crate::support::{Scene, until_metric};
@@ -159,4 +160,65 @@ async fn a_topic_without_a_stream_is_said_with_the_command_that_makes_one() {
     let reason = until("not ready", reason).await;
     assert!(reason.starts_with("order on orders:"), "{reason}");
     assert_eq!(connector.get("/_/health").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_gateway_that_cannot_list_its_namespaces_takes_no_function_away() {
+    let scene = Scene::new(&["orders"]).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    let connector = scene.connector(&[("rebuild_interval", "100ms")]).await;
+    scene.publish("orders", "one").await;
+    scene.gateway.until_called(1).await;
+    // The functions that it lists without a namespace are those of another one.
+    scene
+        .gateway
+        .break_namespaces(StatusCode::INTERNAL_SERVER_ERROR);
+    scene.gateway.remove("order");
+    let failed = async || {
+        let output = connector.output();
+        output
+            .contains("the functions cannot be listed")
+            .then_some(())
+    };
+    until("the failure is said", failed).await;
+    scene.publish("orders", "two").await;
+    scene.gateway.until_called(2).await;
+    // Who has none of them lists all there is.
+    scene.gateway.break_namespaces(StatusCode::NOT_FOUND);
+    let gone = async || connector.output().contains("drains").then_some(());
+    until("the function is gone", gone).await;
+}
+
+/// async-nats ends the connection, which all functions of a connector share, for a header that it cannot read.
+#[tokio::test]
+async fn a_message_that_no_client_has_to_read_is_a_dead_letter_and_stops_nobody() {
+    let scene = Scene::new(&["orders", "other"]).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    scene.gateway.deploy("other", &[("topic", "other")]);
+    let connector = scene.connector(&[("ack_wait", "800ms")]).await;
+    scene.publish("orders", "one").await;
+    let headers = b"NATS/1.0\r\nX-Name: caf\xe9\r\n\r\n";
+    scene.server.publish_raw("orders", headers, b"two");
+    scene.publish("orders", "three").await;
+    let letter = async || scene.look.messages("dead-letter.>").await.pop();
+    let letter = until("a dead letter", letter).await;
+    assert_eq!(letter.body.as_deref(), Some(&b"two"[..]));
+    let notes = Notes::of(&letter).unwrap();
+    assert!(notes.reason.contains("\"X-Name\""), "{notes:?}");
+    scene.publish("other", "four").await;
+    let called = async || {
+        let calls = scene.gateway.calls();
+        let has = |body: &str| calls.iter().any(|call| call.body == body);
+        (has("one") && has("three") && has("four")).then_some(())
+    };
+    until("all others are called", called).await;
+    let settled = async || {
+        let (_, text) = connector.get("/metrics").await;
+        let lags = text
+            .lines()
+            .filter(|line| line.starts_with("openfaas_delivery_lag_messages{"));
+        lags.map(|line| line.ends_with(" 0"))
+            .reduce(|all, one| all && one)
+    };
+    until("nothing waits", async || settled().await.filter(|all| *all)).await;
 }

@@ -99,6 +99,35 @@ async fn durables_of_functions_that_are_gone_go_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_durable_whose_owner_has_no_room_for_more_stays() {
+    let scene = Scene::new(&["orders"]).await;
+    let narrow = ("events.window", "1");
+    scene
+        .gateway
+        .deploy("order", &[("topic", "orders"), narrow]);
+    scene.gateway.hold(true);
+    let mut connector = scene.connector(&[("ack_wait", "800ms")]).await;
+    scene.publish("orders", "one").await;
+    scene.publish("orders", "two").await;
+    scene.gateway.until_called(1).await;
+
+    let empty = Gateway::start().await;
+    let address = scene.server.address();
+    let environment = [
+        ("broker_host", address.as_str()),
+        ("gateway_url", empty.url.as_str()),
+    ];
+    let used = prune("nats", &environment, &["--yes"]).await;
+    let stays = used.stderr.contains("somebody consumes through it");
+    assert!(stays, "{used:?}");
+    // Nobody renews the lease of one who is dead.
+    connector.signal(Signal::KILL);
+    connector.wait().await;
+    let done = prune("nats", &environment, &["--yes"]).await;
+    assert!(done.stdout.ends_with("1 deleted\n"), "{done:?}");
+}
+
+#[tokio::test]
 async fn groups_of_functions_that_are_gone_go_unless_somebody_is_in_them() {
     let server = Server::shared();
     let gateway = Gateway::start().await;
