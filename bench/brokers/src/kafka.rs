@@ -33,7 +33,7 @@ pub(crate) struct Kafka {
 impl Broker for Kafka {
     const NAME: &'static str = "kafka";
 
-    const ABOUT: &'static str = "Kafka, one node, topics of 6 partitions; a settled event is one whose offset is committed, every 500 ms on both sides; \
+    const ABOUT: &'static str = "Kafka, one node, topics of 6 partitions; a settled event is one whose offset is committed, every 500 ms on both sides and here also after 500 events; \
          beside it librdkafka, which stores the offset of each message it has read and commits what is stored";
 
     async fn start() -> Result<Self, Error> {

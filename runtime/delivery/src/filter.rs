@@ -139,6 +139,13 @@ fn short(text: &str) -> Result<Expression, String> {
                 "`{pair}` compares nothing; write `attribute=value`, CESQL, or a filter as JSON"
             ));
         };
+        if value.trim().starts_with('=') {
+            let value = value.trim_matches(['=', ' ']);
+            return Err(format!(
+                "`{pair}` compares by more than one `=`: write `{}={value}`",
+                name.trim()
+            ));
+        }
         pairs.push(compared(name.trim(), value.trim())?);
     }
     Ok(Expression::Exact(pairs))

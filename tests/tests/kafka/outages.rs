@@ -123,3 +123,19 @@ async fn a_partition_that_is_added_is_read_from_its_beginning() {
     assert_eq!((&*assignment.log, assignment.floor), ("grown/1", 0));
     assert_eq!(body(&message(&source).await), "0");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_broker_does_not_allow_is_said() {
+    let (server, topic) = (Server::shared(), "session");
+    server.create(topic, 1, &[]).await;
+    let short = Settings {
+        session_timeout: std::time::Duration::from_millis(900),
+        ..settings(server)
+    };
+    match within(Kafka::new(short).open(&subscription(topic))).await {
+        Err(OpenError::NotReady(sentence)) => {
+            assert!(sentence.contains("session_timeout"), "{sentence}");
+        }
+        other => panic!("{other:?}"),
+    }
+}

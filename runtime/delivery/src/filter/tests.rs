@@ -135,6 +135,14 @@ fn what_cannot_be_is_refused_with_a_remedy() {
         ),
         ("type=", "`type` is compared with nothing; write a value"),
         (
+            "type==order.placed",
+            "`type==order.placed` compares by more than one `=`: write `type=order.placed`",
+        ),
+        (
+            "type = = a",
+            "`type = = a` compares by more than one `=`: write `type=a`",
+        ),
+        (
             "=a",
             "`` cannot be an attribute; use lower-case letters and digits",
         ),

@@ -252,6 +252,10 @@ impl Member {
             Some(Code::GroupAuthorizationFailed) => format!(
                 "group `{group}` may not be joined by this user: `kafka-acls.sh --bootstrap-server {hosts} --add --allow-principal User:NAME --operation Read --group {group}` allows it"
             ),
+            Some(Code::InvalidSessionTimeout) => format!(
+                "the broker takes no member of group `{group}` with session_timeout={}: it lies outside its group.min.session.timeout.ms and group.max.session.timeout.ms",
+                self.settings.session_timeout.as_secs()
+            ),
             Some(Code::InconsistentGroupProtocol) => format!(
                 "group `{group}` has members that share partitions in another way than cooperative-sticky: stop them first"
             ),

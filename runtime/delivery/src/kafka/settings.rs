@@ -85,6 +85,10 @@ impl Settings {
             }
         };
         let tls = match lookup("tls").as_deref() {
+            // Somebody who names certificates does not mean to send a password in the clear.
+            None if lookup("ca_file").is_some() || identity.is_some() => {
+                return Err("`tls` is not set, and certificates are: write `tls=true`, or `tls=false` to use none of them (`ca_file`, `cert_file`)".into());
+            }
             None | Some("false" | "0") => false,
             Some("true" | "1") => true,
             Some(other) => return Err(format!("`tls` is true or false, not `{other}`")),
@@ -311,6 +315,7 @@ mod tests {
             ("username_file", "/nowhere"),
             ("sasl_mechanism", "GSSAPI"),
             ("session_timeout", "long"),
+            ("ca_file", "/etc/ca.pem"),
         ] {
             let error = from(&[("broker_hosts", "kafka:9092"), (name, value)]).unwrap_err();
             assert!(error.contains(&format!("`{name}`")), "{error}");

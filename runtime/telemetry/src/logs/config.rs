@@ -1,5 +1,6 @@
 //! What is logged, and how.
 
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
@@ -10,6 +11,8 @@ const DEFAULT_LINE: usize = 64 * 1024;
 /// A line never takes more than a quarter of what may wait to be written.
 const LONGEST_LINE: usize = 256 * 1024;
 const SHORTEST_LINE: usize = 2048;
+/// The module that prints whatever comes from NATS, at `trace`: what an event holds never reaches a log.
+const PRINTS_BODIES: &str = "async_nats::connection";
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub struct LogConfig {
 
 impl LogConfig {
     /// Reads `log_format` (`text` or `json`), `log_buffer_size` (longest line in bytes; -1 is as long as can be) and
-    /// `RUST_LOG` (levels, by module where needed; `info` by default).
+    /// `RUST_LOG` (levels, by module where needed; `info` by default, and never so low that a client prints what it receives).
     ///
     /// # Errors
     /// The first variable that cannot be taken as it is.
@@ -55,7 +58,7 @@ impl LogConfig {
                 return Err(ConfigError::new("log_buffer_size", &size, remedy));
             }
         };
-        let filter = match text("RUST_LOG") {
+        let filter: Targets = match text("RUST_LOG") {
             None => Targets::default().with_default(LevelFilter::INFO),
             Some(filter) => filter.parse().map_err(|_| {
                 let remedy = "use levels such as info, or order=debug,info";
@@ -65,7 +68,10 @@ impl LogConfig {
         Ok(Self {
             format,
             max_line: max_line.clamp(SHORTEST_LINE, LONGEST_LINE),
-            filter,
+            filter: match filter.would_enable(PRINTS_BODIES, &Level::TRACE) {
+                true => filter.with_target(PRINTS_BODIES, LevelFilter::DEBUG),
+                false => filter,
+            },
         })
     }
 }
@@ -124,7 +130,12 @@ mod tests {
     #[test]
     fn levels_are_taken_by_module() {
         let filter = config("RUST_LOG", "order=debug,warn").unwrap().filter;
-        assert!(filter.would_enable("order::bank", &tracing::Level::DEBUG));
-        assert!(!filter.would_enable("hyper", &tracing::Level::INFO));
+        assert!(filter.would_enable("order::bank", &Level::DEBUG));
+        assert!(!filter.would_enable("hyper", &Level::INFO));
+        let all = config("RUST_LOG", "trace").unwrap().filter;
+        assert!(all.would_enable("order::bank", &Level::TRACE));
+        assert!(!all.would_enable("async_nats::connection", &Level::TRACE));
+        let usual = config("RUST_LOG", "info").unwrap().filter;
+        assert!(!usual.would_enable("async_nats::connection", &Level::DEBUG));
     }
 }
