@@ -56,12 +56,20 @@ impl Server {
     /// # Panics
     /// Where `cargo xtask setup` has not put Kafka's jars, or the server does not come up.
     pub fn start() -> Self {
+        Self::configured("")
+    }
+
+    /// Starts one with more lines in its configuration.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub fn configured(lines: &str) -> Self {
         let guard = Guard::new("kafka-");
         let folder = guard.folder();
         let [port, sasl_port, tls_port, controller] = free_ports();
         fs::write(
             folder.join("server.properties"),
-            properties(port, sasl_port, tls_port, controller),
+            properties(port, sasl_port, tls_port, controller) + "\n" + lines,
         )
         .expect("a file");
         make_keys(folder);

@@ -5,6 +5,7 @@ mod outages;
 mod promises;
 mod rebalances;
 mod records;
+mod refusals;
 mod support;
 mod transactions;
 mod users;

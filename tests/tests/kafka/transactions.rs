@@ -25,7 +25,7 @@ use super::support::{
 };
 
 /// An owner whose replies go with the place of their input.
-async fn owner(server: &Server, topic: &str) -> KafkaSource {
+pub(super) async fn owner(server: &Server, topic: &str) -> KafkaSource {
     let kafka = Kafka::new(settings(server));
     let subscription = Subscription {
         transactions: true,
@@ -36,7 +36,7 @@ async fn owner(server: &Server, topic: &str) -> KafkaSource {
     source
 }
 
-fn reply(topic: &str, body: impl Into<Bytes>) -> Publication {
+pub(super) fn reply(topic: &str, body: impl Into<Bytes>) -> Publication {
     Publication {
         topic: topic.into(),
         dedup: None,
@@ -47,7 +47,7 @@ fn reply(topic: &str, body: impl Into<Bytes>) -> Publication {
 }
 
 /// The bodies that one who reads what is committed finds, in order.
-fn committed(server: &Server, topic: &str) -> Vec<String> {
+pub(super) fn committed(server: &Server, topic: &str) -> Vec<String> {
     let messages = server.messages(topic);
     let mut bodies: Vec<String> = messages
         .iter()

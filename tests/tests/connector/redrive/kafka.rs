@@ -201,6 +201,32 @@ async fn over_kafka_one_that_is_killed_again_and_again_loses_and_doubles_nothing
 }
 
 #[tokio::test]
+async fn a_letter_that_cannot_go_back_whole_stays_as_it_is() {
+    const TAKES: &str = "max.message.bytes";
+    let scene = Scene::new("whole", 1).await;
+    scene.bury(1, dead(&numbered(1)));
+    let put_back = ["put-back", "--topic", scene.letters.as_str()];
+    // The letter cannot be stored where it came from; then its marker cannot, where it lies. 80 bytes are enough for what
+    // the server itself stores at the end of a transaction.
+    for full in ["whole", &scene.letters] {
+        scene.server.configure(full, &[(TAKES, "80")]).await;
+        let stays = scene.redrive(&put_back).await;
+        assert_eq!(stays.code, Some(1), "{full}: {stays:?}");
+        assert!(
+            stays.stdout.contains(" stays: too large"),
+            "{full}: {stays:?}"
+        );
+        assert!(scene.back().is_empty(), "{full}");
+        assert_eq!(scene.listed().await.len(), 1, "{full}");
+        scene.server.configure(full, &[(TAKES, "1048588")]).await;
+    }
+    let back = scene.redrive(&put_back).await;
+    assert_eq!(back.code, Some(0), "{back:?}");
+    assert_eq!(scene.back(), ["000"]);
+    assert!(scene.listed().await.is_empty());
+}
+
+#[tokio::test]
 async fn two_at_a_time_put_nothing_back_twice() {
     let scene = Scene::new("raced", 1).await;
     let bodies = numbered(40);

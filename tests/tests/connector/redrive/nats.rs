@@ -137,6 +137,7 @@ async fn letters_are_chosen_by_function_reason_age_topic_and_name() {
         (vec!["--reason", "customer"], vec![&three, &one]),
         (vec!["--older-than", "30m"], vec![&one]),
         (vec!["--newer-than", "30m"], vec![&three, &two]),
+        (vec!["--topic", order], vec![&one, &two]),
         (vec!["--topic", order, "--reason", "stock"], vec![&two]),
     ] {
         let arguments = [&["list", "--json"], &arguments[..]].concat();

@@ -1,5 +1,7 @@
 //! Single histories of an owner in virtual time, where every drawn wait is the longest there is.
 
+mod recovery;
+
 use std::collections::VecDeque;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
