@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::gateway::{self, Gateway};
 use crate::kafka::Kafka;
 use crate::nats::Nats;
+use crate::peer;
 use crate::results::Results;
 use crate::size::Size;
 use crate::stage::{BACKLOG, Stage, Versus};
@@ -32,9 +33,6 @@ const FLAT: f64 = 1.1;
 /// From a function that is gone to a window that is full.
 const FILLED: Duration = Duration::from_secs(2);
 
-/// What stands for a row that is not run.
-const WITHOUT_PEER: &str = "nats-connector was not run beside it: it reaches a server on port 4222 alone, and this one is on a free port.";
-
 /// Runs every row over both brokers.
 pub(crate) async fn run(size: &Size) -> Result<Results, Error> {
     let mut results = Results::new(format!(
@@ -42,13 +40,17 @@ pub(crate) async fn run(size: &Size) -> Result<Results, Error> {
         size.backlog,
         gateway::ABOUT
     ));
-    over::<Nats>(size, &mut results).await?;
+    let (mut stage, gateway) = over::<Nats>(size, &mut results).await?;
+    peer::beside(&mut stage, &gateway).await?;
+    drop(stage);
     over::<Kafka>(size, &mut results).await?;
-    results.remark(WITHOUT_PEER);
     Ok(results)
 }
 
-async fn over<B: Broker>(size: &Size, results: &mut Results) -> Result<(), Error> {
+async fn over<'a, B: Broker>(
+    size: &'a Size,
+    results: &'a mut Results,
+) -> Result<(Stage<'a, B>, Gateway), Error> {
     let mut stage = Stage::<B>::set(size, results).await?;
     let gateway = Gateway::start().await?;
     for (batch, least) in BATCHES {
@@ -58,7 +60,8 @@ async fn over<B: Broker>(size: &Size, results: &mut Results) -> Result<(), Error
         shared(&mut stage, &gateway, functions).await?;
     }
     drained(&mut stage, &gateway).await?;
-    down(&mut stage, &gateway).await
+    down(&mut stage, &gateway).await?;
+    Ok((stage, gateway))
 }
 
 /// So many events in a call.

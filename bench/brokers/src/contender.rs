@@ -91,6 +91,20 @@ impl Contender {
         self
     }
 
+    /// Any other program.
+    pub(crate) fn program(
+        name: &str,
+        program: PathBuf,
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            program,
+            arguments: arguments.into_iter().collect(),
+            environment: Vec::new(),
+        }
+    }
+
     /// A program that lies beside this one.
     fn beside(name: &str, program: &str) -> Result<Self, Error> {
         let bench = env::current_exe().map_err(|source| Error::Io {

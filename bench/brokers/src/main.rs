@@ -7,6 +7,7 @@
 //! - [`backlog`]: events a second, CPU and memory while a backlog is worked off
 //! - [`latency`]: from publish to settle, at a fixed rate
 //! - [`stage`]: contenders beside the raw client
+//! - [`peer`]: OpenFaaS's own connector beside ours
 //! - [`size`]: how much is run
 //! - [`results`]: what is printed
 
@@ -20,6 +21,7 @@ mod gateway;
 mod kafka;
 mod latency;
 mod nats;
+mod peer;
 mod results;
 mod size;
 mod stage;

@@ -54,10 +54,10 @@ impl Results {
     }
 
     /// Adds a ratio of rates.
-    pub(crate) fn ratio(&mut self, what: &str, pairs: &Pairs, least: Option<f64>) {
+    pub(crate) fn ratio(&mut self, what: &str, beside: &str, pairs: &Pairs, least: Option<f64>) {
         let budget = least.map(Budget::AtLeast);
         self.ratios
-            .push(Row::of_pairs(what, "raw client", pairs, budget, rate));
+            .push(Row::of_pairs(what, beside, pairs, budget, rate));
     }
 
     /// Adds something that stays below a bound: a figure as it is written, and in the bound's unit.

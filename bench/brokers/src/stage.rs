@@ -88,7 +88,8 @@ impl<'a, B: Broker> Stage<'a, B> {
             pairs.push(raw.per_second, own.per_second);
         }
         let what = format!("{}, {}", B::NAME, versus.what);
-        self.results.ratio(&what, &pairs, versus.least);
+        self.results
+            .ratio(&what, "raw client", &pairs, versus.least);
         let (mut raw_latency, mut own_latency) = (None, None);
         if versus.least.is_some() {
             let rate = median(owns.iter().map(|run| run.per_second)) * latency::SHARE;
