@@ -145,7 +145,7 @@ impl Partition {
 
     /// How much a commit would say that none has said.
     pub(super) fn uncommitted(&self) -> u64 {
-        self.changes - self.committed
+        self.changes.saturating_sub(self.committed)
     }
 
     /// Replies wait for a commit of it.

@@ -77,7 +77,6 @@ impl Nats {
     }
 
     async fn lease(&self, durable: &Durable, replicas: usize) -> Result<Lease, OpenError> {
-        self.pauses.pass(durable).await;
         let bucket = Bucket::open(&self.connection, replicas).await?;
         let fresh = durable.info(&self.connection).await?.is_none();
         let lease = Lease::take(bucket, durable.name(), self.holder(), self.times, fresh).await?;
@@ -113,15 +112,25 @@ impl Broker for Nats {
             subscription: subscription.clone(),
             times: self.times,
         };
-        let acks = Arc::new(Acks::new(self.connection.clone()));
-        let unreadable = self.unreadable(&durable, &acks).await?;
+        let mut acks = Arc::new(Acks::new(self.connection.clone()));
+        let mut unreadable = self.unreadable(&durable, &acks).await?;
         let replicas = stream.config.num_replicas;
         let lease = match subscription.ordered {
-            // What ends the connection must not come again before it is settled.
-            true => Some(tokio::select! {
-                lease = self.lease(&durable, replicas) => lease?,
-                never = acks.keep(self.times.progress()) => never,
-            }),
+            true => {
+                // What ends the connection must not come again before it is settled.
+                tokio::select! {
+                    () = self.pauses.pass(&durable) => {}
+                    never = acks.keep(self.times.progress()) => never,
+                }
+                let asked = Instant::now();
+                let lease = self.lease(&durable, replicas).await?;
+                // Another owner had it meanwhile, and its messages are none of ours to keep.
+                if asked.elapsed() > self.times.progress() {
+                    acks = Arc::new(Acks::new(self.connection.clone()));
+                    unreadable.clear();
+                }
+                Some(lease)
+            }
             false => None,
         };
         let cuts = self.connection.health().borrow().cuts;

@@ -126,7 +126,8 @@ fn lines(block: &[u8]) -> Vec<Header> {
 
 /// Whether a client reads this header; ours ends the connection for one that it does not.
 pub(super) fn is_readable(header: &Header) -> bool {
-    !header.name.is_empty() && header.name.bytes().all(is_of_name) && header.text().is_some()
+    let value = header.text();
+    header.name.bytes().all(is_of_name) && value.is_some_and(|value| !value.contains('\r'))
 }
 
 /// Whether a name may have this byte (NATS ADR-4).
@@ -208,7 +209,7 @@ mod tests {
         let expected = expected.map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
         assert_eq!(read(block), expected);
         let readable: Vec<_> = lines(block).iter().map(is_readable).collect();
-        assert_eq!(readable, [true, false, false, false, false]);
+        assert_eq!(readable, [true, false, false, false, true]);
     }
 
     #[test]
