@@ -321,4 +321,15 @@ mod tests {
         assert!(config.credentials.is_some());
         assert!(!format!("{config:?}").contains("secret\""));
     }
+
+    #[test]
+    fn a_password_in_the_url_of_the_gateway_is_refused_and_not_repeated() {
+        for url in ["http://ann:secret@gateway:8080", "ann:secret@gateway/a"] {
+            let error = config(&[("gateway_url", url)]).unwrap_err().to_string();
+            assert!(error.starts_with("gateway_url has a user in it"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let kept = config(&[("gateway_url", "http://gateway:8080/a@b")]).unwrap();
+        assert_eq!(kept.gateway, "http://gateway:8080/a@b");
+    }
 }

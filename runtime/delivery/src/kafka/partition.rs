@@ -145,6 +145,7 @@ impl Partition {
 
     /// How much a commit would say that none has said.
     pub(super) fn uncommitted(&self) -> u64 {
+        // A late answer to a commit of an earlier ownership can be ahead.
         self.changes.saturating_sub(self.committed)
     }
 

@@ -290,6 +290,7 @@ impl Intake {
         if !stream::is_pattern(topic) {
             return None;
         }
+        // It is asked again at the next look.
         let names = stream::names(&self.connection, topic).await.ok()?;
         (names.len() > 1).then(|| format!("{topic} lies in more than one stream now"))
     }
