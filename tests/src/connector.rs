@@ -191,6 +191,12 @@ impl Drop for Connector {
             self.child.kill().unwrap();
             self.child.wait().unwrap();
         }
+        if std::thread::panicking() {
+            eprintln!(
+                "the connector of the test that failed wrote:\n{}",
+                self.output()
+            );
+        }
     }
 }
 

@@ -207,6 +207,12 @@ impl Drop for Runner {
             self.signal(Signal::TERM);
             let _ = self.child.wait();
         }
+        if std::thread::panicking() {
+            eprintln!(
+                "the runner of the test that failed wrote:\n{}",
+                self.output()
+            );
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::stream::RawMessage;
+use async_nats::{HeaderMap, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -93,11 +93,19 @@ pub(super) fn stored(message: RawMessage, log: &Arc<str>) -> Result<Message, bas
 }
 
 /// The lines of a block of headers (`NATS/1.0`, then `name: value`, each with CRLF after it). One without a colon is a name
-/// without a value, and one that begins with white space goes on with the value before it.
+/// without a value, as is a first one of another version; one that begins with white space goes on with the value before it.
 fn lines(block: &[u8]) -> Vec<Header> {
-    let mut headers: Vec<Header> = Vec::new();
-    let lines = block.split(|byte| *byte == b'\n').skip(1);
-    for line in lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
+    let bare = |line: &[u8]| Header {
+        name: String::from_utf8_lossy(line).into_owned(),
+        value: None,
+    };
+    let lines = block.split(|byte| *byte == b'\n');
+    let mut lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let version = lines
+        .next()
+        .filter(|line| !block.is_empty() && !is_version(line));
+    let mut headers: Vec<Header> = version.map(bare).into_iter().collect();
+    for line in lines {
         let goes_on = line.first().is_some_and(u8::is_ascii_whitespace);
         let colon = line.iter().position(|byte| *byte == b':');
         match (goes_on, headers.last_mut(), colon) {
@@ -115,13 +123,20 @@ fn lines(block: &[u8]) -> Vec<Header> {
                 let value = Bytes::copy_from_slice(line[colon + 1..].trim_ascii());
                 headers.push(Header::new(String::from_utf8_lossy(&line[..colon]), value));
             }
-            (_, _, None) => headers.push(Header {
-                name: String::from_utf8_lossy(line).into_owned(),
-                value: None,
-            }),
+            (_, _, None) => headers.push(bare(line)),
         }
     }
     headers
+}
+
+/// Whether a client reads this first line: the version, and perhaps a status of three digits with words after it.
+fn is_version(line: &[u8]) -> bool {
+    let line = std::str::from_utf8(line).ok();
+    line.and_then(|line| line.strip_prefix("NATS/1.0"))
+        .is_some_and(|rest| {
+            let status = rest.trim().split(' ').next().unwrap_or_default();
+            status.is_empty() || status.parse::<StatusCode>().is_ok()
+        })
 }
 
 /// Whether a client reads this header; ours ends the connection for one that it does not.
@@ -198,18 +213,38 @@ mod tests {
     #[test]
     fn a_block_of_headers_is_read_whatever_is_in_it() {
         let block =
-            b"NATS/1.0\r\nA: one\r\n  more\r\nB:caf\xe9\r\nno colon\r\nX Y: z\r\n: none\r\n\r\n";
+            b"NATS/1.0\r\nA: one\r\n  more\r\nB:caf\xe9\r\nno colon\r\nX Y: z\r\n: none\r\nC: x\ry\r\n\r\n";
         let expected = [
             ("A", Some(&b"one  more"[..])),
             ("B", Some(b"caf\xe9")),
             ("no colon", None),
             ("X Y", Some(b"z")),
             ("", Some(b"none")),
+            ("C", Some(b"x\ry")),
         ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
         assert_eq!(read(block), expected);
         let readable: Vec<_> = lines(block).iter().map(is_readable).collect();
-        assert_eq!(readable, [true, false, false, false, true]);
+        assert_eq!(readable, [true, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_first_line_of_another_version_is_a_header_that_nobody_reads() {
+        for version in ["NATS/1.0", "NATS/1.0 503", "NATS/1.0 404 No Messages"] {
+            let block = format!("{version}\r\nA: one\r\n\r\n");
+            assert_eq!(
+                read(block.as_bytes()),
+                [("A".to_owned(), Some(b"one".to_vec()))]
+            );
+        }
+        for version in ["NATS/2.0", "", "NATS/1.0 many", "A: zero"] {
+            let block = format!("{version}\r\nA: one\r\n\r\n");
+            let headers = lines(block.as_bytes());
+            assert_eq!(headers[0].name, version);
+            assert!(!is_readable(&headers[0]));
+            assert_eq!(headers[1].name, "A");
+        }
+        assert_eq!(read(b""), []);
     }
 
     #[test]

@@ -116,6 +116,12 @@ impl Times {
         self.ack_wait * 12 / 8
     }
 
+    /// 22.5 s: who waits longer to own a durable waits for another owner. Whoever comes back waits for what was on its way to
+    /// it (`ack_wait`), and for a lease of its own that it could not leave ([`Self::stale`]).
+    pub(super) fn alone(self) -> Duration {
+        self.ack_wait + self.stale() + self.progress()
+    }
+
     /// 1 s: who waits for a lease looks at it.
     pub(super) fn look(self) -> Duration {
         self.ack_wait / 8

@@ -1,5 +1,6 @@
 //! One connection to a NATS server or cluster, and what is asked of it.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -8,7 +9,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Mutex as Turn, watch};
 use tokio::time::Instant;
 
 use super::config::{Config, ConfigError};
@@ -20,12 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Cuts that are no further apart may have one cause: what is not acknowledged comes again after five minutes at most.
 const SOON: Duration = Duration::from_secs(15 * 60);
 
-/// A connection, which comes back by itself.
+/// The connection of a broker. Where its client has ended, as async-nats does when it panics over what a server sent, another
+/// one takes its place.
+#[derive(Debug)]
+pub(super) struct Link {
+    config: Config,
+    health: watch::Sender<Health>,
+    current: Mutex<Arc<Connection>>,
+    opening: Turn<()>,
+}
+
+/// A connection, which comes back by itself as long as its client lives.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
     pub(super) client: Client,
     pub(super) jetstream: Context,
     health: watch::Receiver<Health>,
+    /// Which client this is of those that the broker has had.
+    number: u64,
 }
 
 /// How the connection fares.
@@ -33,6 +46,8 @@ pub(super) struct Connection {
 pub(super) struct Health {
     /// How often it was cut.
     pub(super) cuts: u64,
+    /// How many clients have ended.
+    ended: u64,
     /// When that was last.
     cut: Option<Instant>,
     /// It was not long before when it was cut last.
@@ -55,17 +70,79 @@ pub(super) enum AskError {
     Refused(jetstream::Error),
 }
 
-impl Connection {
+/// Tells how a client fares, and in the end that it has ended.
+struct Life(watch::Sender<Health>);
+
+impl Life {
+    fn note(&self, event: &Event) {
+        self.0.send_modify(|health| health.note(event));
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.send_modify(|health| {
+            health.cut();
+            health.ended += 1;
+            health.trouble = Some("the client has ended".into());
+        });
+    }
+}
+
+impl Link {
     /// A connection that is made in the background: what is asked before it stands is answered with what is in its way.
     pub(super) async fn open(config: &Config) -> Result<Self, ConfigError> {
-        let (tell, health) = watch::channel(Health::default());
+        let health = watch::Sender::default();
+        let first = Connection::open(config, &health).await?;
+        Ok(Self {
+            config: config.clone(),
+            health,
+            current: Mutex::new(Arc::new(first)),
+            opening: Turn::default(),
+        })
+    }
+
+    /// The connection as it is.
+    pub(super) fn current(&self) -> Arc<Connection> {
+        Arc::clone(&self.lock())
+    }
+
+    /// The connection, with another client where the one it had has ended.
+    pub(super) async fn get(&self) -> Arc<Connection> {
+        let current = self.current();
+        if !current.has_ended() {
+            return current;
+        }
+        let _turn = self.opening.lock().await;
+        let current = self.current();
+        if !current.has_ended() {
+            return current;
+        }
+        match Connection::open(&self.config, &self.health).await {
+            Ok(next) => *self.lock() = Arc::new(next),
+            Err(error) => self.health.send_modify(|health| {
+                health.trouble = Some(error.to_string());
+            }),
+        }
+        self.current()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Connection>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    async fn open(config: &Config, health: &watch::Sender<Health>) -> Result<Self, ConfigError> {
+        let number = health.borrow().ended;
+        let life = Life(health.clone());
         let options = ConnectOptions::new()
             .name(&config.instance)
             .connection_timeout(PATIENCE)
             .request_timeout(Some(PATIENCE))
             .retry_on_initial_connect()
             .event_callback(move |event| {
-                tell.send_modify(|health| health.note(&event));
+                life.note(&event);
                 std::future::ready(())
             });
         let options = config.tls.apply(config.auth.apply(options)?);
@@ -84,19 +161,26 @@ impl Connection {
         Ok(Self {
             jetstream: jetstream::new(client.clone()),
             client,
-            health,
+            health: health.subscribe(),
+            number,
         })
     }
 
     /// Whether something sent now leaves now, and not whenever the connection is back.
     pub(super) fn is_up(&self) -> bool {
-        self.client.connection_state() == State::Connected
+        self.client.connection_state() == State::Connected && !self.has_ended()
+    }
+
+    /// Whether its client is no more, so that it never comes back.
+    fn has_ended(&self) -> bool {
+        self.health.borrow().ended > self.number
     }
 
     /// Waits until the connection stands, for a moment.
     pub(super) async fn up(&self) -> Result<(), AskError> {
         let mut health = self.health.clone();
-        let up = async { while !self.is_up() && health.changed().await.is_ok() {} };
+        let waits = || !self.is_up() && !self.has_ended();
+        let up = async { while waits() && health.changed().await.is_ok() {} };
         match tokio::time::timeout(PATIENCE, up).await {
             Ok(()) if self.is_up() => Ok(()),
             _ => Err(AskError::Away(self.because("not connected"))),
@@ -173,13 +257,15 @@ impl Health {
     fn note(&mut self, event: &Event) {
         match event {
             Event::Connected => self.trouble = None,
-            Event::Disconnected => {
-                self.again = self.is_soon();
-                self.cuts += 1;
-                self.cut = Some(Instant::now());
-            }
+            Event::Disconnected => self.cut(),
             other => self.trouble = Some(other.to_string()),
         }
+    }
+
+    fn cut(&mut self) {
+        self.again = self.is_soon();
+        self.cuts += 1;
+        self.cut = Some(Instant::now());
     }
 }
 

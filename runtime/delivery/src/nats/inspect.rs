@@ -40,18 +40,21 @@ struct Subjects {
 
 impl Inspect for Nats {
     async fn reach(&self) -> Result<(), OpenError> {
-        let _: Value = self.connection.ask("INFO", &json!({})).await?;
+        let _: Value = self.connection().await.ask("INFO", &json!({})).await?;
         Ok(())
     }
 
     async fn find(&self, topic: &str) -> Result<(), OpenError> {
-        stream::find(&self.connection, topic).await.map(drop)
+        stream::find(&*self.connection().await, topic)
+            .await
+            .map(drop)
     }
 
     async fn denied(&self, wiring: &Wiring) -> Result<Vec<String>, OpenError> {
         let Some(Permissions { publish, subscribe }) = self.permissions().await else {
             return Ok(Vec::new());
         };
+        let connection = self.connection().await;
         let mut denied = Vec::new();
         let mut needs = |subjects: &Option<Subjects>, verb: &str, needed: String, shown: &str| {
             if subjects
@@ -64,7 +67,7 @@ impl Inspect for Nats {
             }
         };
         for topic in &wiring.topics {
-            let Ok(found) = stream::find(&self.connection, topic).await else {
+            let Ok(found) = stream::find(&connection, topic).await else {
                 continue;
             };
             let (stream, durable) = (&found.config.name, self.durable(wiring, topic));
@@ -105,7 +108,7 @@ impl Inspect for Nats {
             "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_age": 0, "num_replicas": 1,
         });
         let what = format!("STREAM.CREATE.{name}");
-        let _: Value = self.connection.ask(&what, &config).await?;
+        let _: Value = self.connection().await.ask(&what, &config).await?;
         Ok(())
     }
 }
@@ -113,10 +116,8 @@ impl Inspect for Nats {
 impl Nats {
     /// What we may do; `None`: everything, or nobody says.
     async fn permissions(&self) -> Option<Permissions> {
-        let asked = self
-            .connection
-            .client
-            .request("$SYS.REQ.USER.INFO", "".into());
+        let connection = self.connection().await;
+        let asked = connection.client.request("$SYS.REQ.USER.INFO", "".into());
         let answer = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
         let user: User = serde_json::from_slice(&answer.payload).ok()?;
         user.data?.permissions

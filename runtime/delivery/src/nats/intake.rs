@@ -172,7 +172,7 @@ impl Intake {
             return;
         }
         while let Some(message) = self.subscriber.next().await {
-            if message.status.is_none() {
+            if self.is_given(&message) {
                 self.take(message, acks);
             }
         }
@@ -211,8 +211,9 @@ impl Intake {
     }
 
     fn heard(&mut self, message: async_nats::Message, acks: &Acks) -> Option<SourceEvent> {
-        let Some(status) = message.status else {
-            return self.take(message, acks);
+        let status = match message.status {
+            Some(status) if !self.is_given(&message) => status,
+            _ => return self.take(message, acks),
         };
         let description = message.description.unwrap_or_default();
         let number = message.subject.rsplit('.').next()?.parse().ok()?;
@@ -223,6 +224,12 @@ impl Intake {
             }
             Said::Broken => Some(SourceEvent::Interrupted(description)),
         }
+    }
+
+    /// Whether this is a message and not a status of a pull. A publisher may have written a status into its headers, but the
+    /// subject is its own.
+    fn is_given(&self, message: &async_nats::Message) -> bool {
+        !message.subject.starts_with(&self.inbox)
     }
 
     /// Takes a message in, and sees whether one before it is missing.
