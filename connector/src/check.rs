@@ -43,7 +43,10 @@ impl<'a, B: Inspect> Check<'a, B> {
             self.function(&wanted.delivery.wiring).await;
         }
         if list.wanted.is_empty() && !self.failed {
-            self.right("no function names a topic of this broker");
+            self.right(match config.topics {
+                None => "no function names a topic of this broker",
+                Some(_) => "no function names one of `topics`, as it is written there",
+            });
         }
         !self.failed
     }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use openfaas_delivery::observe::{Observation, Observer, State, What};
+use openfaas_delivery::observe::{Observation, Observer, Repeats, State, What};
 use openfaas_delivery::wiring::Wiring;
 
 /// What a connector knows of itself.
 #[derive(Debug)]
 pub struct Status {
     seen: Mutex<Seen>,
+    repeats: Repeats,
     /// A line for each answer.
     print_response: bool,
     /// The list is asked for this often; much later than that something is stuck.
@@ -41,6 +42,7 @@ impl Status {
                 subscriptions: BTreeMap::new(),
                 draining: false,
             }),
+            repeats: Repeats::default(),
             print_response,
             rebuild_interval,
         }
@@ -212,7 +214,15 @@ impl Observer for Status {
                 without_words(reason)
             ),
             What::Repeating { step, reason } => {
-                tracing::warn!(function, topic, position = %place(), "{step} repeated: {reason}");
+                if let Some(times) = self.repeats.say(observation, step) {
+                    tracing::warn!(
+                        function,
+                        topic,
+                        position = %place(),
+                        times,
+                        "{step} repeated: {reason}"
+                    );
+                }
             }
             What::Gone { count } => tracing::warn!(
                 function,

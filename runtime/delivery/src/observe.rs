@@ -1,6 +1,7 @@
 //! What a person wants to see of delivery, told as it happens.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use openfaas_cloudevents::Event;
@@ -168,6 +169,39 @@ pub trait Observer: Send + Sync + 'static {
     fn observe(&self, observation: &Observation<'_>);
 }
 
+/// A line for each repeat would fill a log while a broker takes nothing: of each step of a subscription one in ten seconds
+/// is for people.
+#[derive(Debug, Default)]
+pub struct Repeats(Mutex<BTreeMap<[String; 4], (Time, u64)>>);
+
+/// How long nothing is said of a step after something was.
+const SAID: Duration = Duration::from_secs(10);
+
+impl Repeats {
+    /// How often this step was repeated since something was said of it, this time included; `None`: that was just now.
+    pub fn say(&self, observation: &Observation<'_>, step: &str) -> Option<u64> {
+        let Observation {
+            at,
+            namespace,
+            function,
+            topic,
+            ..
+        } = *observation;
+        let place = [namespace, function, topic, step].map(str::to_owned);
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((last, since)) = said.get_mut(&place) else {
+            said.insert(place, (at, 0));
+            return Some(1);
+        };
+        *since += 1;
+        if at.since(*last) < SAID {
+            return None;
+        }
+        *last = at;
+        Some(std::mem::take(since))
+    }
+}
+
 /// Nobody is looking.
 impl Observer for () {
     fn observe(&self, _: &Observation<'_>) {}
@@ -183,5 +217,31 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn observe(&self, observation: &Observation<'_>) {
         self.0.observe(observation);
         self.1.observe(observation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_repeats_of_one_step_one_in_ten_seconds_is_said() {
+        let repeats = Repeats::default();
+        let at = |seconds, topic| Observation {
+            at: Time::from_origin(Duration::from_secs(seconds)),
+            function: "order",
+            namespace: "fn",
+            topic,
+            position: None,
+            event: None,
+            what: What::Settled,
+        };
+        assert_eq!(repeats.say(&at(1, "orders"), "settle"), Some(1));
+        assert_eq!(repeats.say(&at(2, "orders"), "settle"), None);
+        assert_eq!(repeats.say(&at(2, "orders"), "reply"), Some(1));
+        assert_eq!(repeats.say(&at(2, "bills"), "settle"), Some(1));
+        assert_eq!(repeats.say(&at(10, "orders"), "settle"), None);
+        assert_eq!(repeats.say(&at(11, "orders"), "settle"), Some(3));
+        assert_eq!(repeats.say(&at(12, "orders"), "settle"), None);
     }
 }

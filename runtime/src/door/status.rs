@@ -3,14 +3,17 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use openfaas_delivery::observe::{Observation, Observer, State, What};
+use openfaas_delivery::observe::{Observation, Observer, Repeats, State, What};
 
 use crate::Config;
 
 /// Which topics give no event now, and why. It also says in the log what a person would want to know, and never what an
 /// event holds.
 #[derive(Debug)]
-pub(crate) struct Status(Mutex<BTreeMap<String, Option<String>>>);
+pub(crate) struct Status {
+    topics: Mutex<BTreeMap<String, Option<String>>>,
+    repeats: Repeats,
+}
 
 // === impl Status ===
 
@@ -22,7 +25,10 @@ impl Status {
             .and_then(|events| events.wiring.as_ref());
         let unopened = |topic: &String| (topic.clone(), Some("not open yet".to_owned()));
         let topics = wiring.into_iter().flat_map(|wiring| &wiring.topics);
-        Status(Mutex::new(topics.map(unopened).collect()))
+        Status {
+            topics: Mutex::new(topics.map(unopened).collect()),
+            repeats: Repeats::default(),
+        }
     }
 
     /// Whether events come from each topic, or would if another replica did not have them.
@@ -30,7 +36,7 @@ impl Status {
     /// # Errors
     /// Why not, a line for each topic.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        let topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
         let closed = topics.iter().filter_map(|(topic, why)| {
             let why = why.as_ref()?;
             Some(format!("no events from {topic}: {why}"))
@@ -45,7 +51,7 @@ impl Status {
     /// A topic's state; whether it is news.
     fn set(&self, topic: &str, why: Option<&str>) -> bool {
         let why = why.map(str::to_owned);
-        let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
         topics.insert(topic.to_owned(), why.clone()) != Some(why)
     }
 }
@@ -92,7 +98,9 @@ impl Observer for Status {
                 "is a dead letter in {letters}: {reason}"
             ),
             What::Repeating { step, reason } => {
-                tracing::warn!(topic, position = %place(), "{step} repeated: {reason}");
+                if let Some(times) = self.repeats.say(observation, step) {
+                    tracing::warn!(topic, position = %place(), times, "{step} repeated: {reason}");
+                }
             }
             What::Gone { count } => tracing::warn!(
                 topic,

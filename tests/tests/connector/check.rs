@@ -61,7 +61,10 @@ async fn what_is_not_permitted_on_nats_is_said_before_anything_is_delivered() {
     let users = r#"authorization: { users: [
         { user: owner, password: pass },
         { user: limited, password: pass, permissions: {
-            publish: { allow: ["$JS.API.>", "$JS.ACK.>", "$KV.>", "$SYS.REQ.USER.INFO", "dead-letter.>"] }
+            publish: {
+                allow: ["$JS.API.>", "$JS.ACK.>", "$KV.>", "$SYS.REQ.USER.INFO", "dead-letter.>"]
+                deny: ["$JS.API.CONSUMER.CREATE.>", "$JS.API.STREAM.CREATE.>"]
+            }
             subscribe: { allow: ["_INBOX.>"] }
         } }
     ] }"#;
@@ -83,11 +86,16 @@ async fn what_is_not_permitted_on_nats_is_said_before_anything_is_delivered() {
     let (code, output) = said(&["nats", "--check"], &environment).await;
     assert_eq!(code, Some(1), "{output}");
     let missing = lines(&output, "missing");
-    assert_eq!(missing.len(), 1, "{output}");
-    assert!(
-        missing[0].contains("may not publish to `payments`"),
-        "{output}"
-    );
+    let denied = [
+        "$JS.API.CONSUMER.CREATE.orders.openfaas-fn_order_orders.orders",
+        "$JS.API.STREAM.CREATE.KV_openfaas",
+        "payments",
+    ];
+    assert_eq!(missing.len(), denied.len(), "{output}");
+    for (missing, denied) in missing.iter().zip(denied) {
+        let sentence = format!("may not publish to `{denied}`");
+        assert!(missing.contains(&sentence), "{output}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -20,6 +21,8 @@ const SPARE: usize = 256;
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) number: i32,
+    /// Which it is of all that were ever assigned: a late answer to a commit of an earlier one is none of its own.
+    ownership: u64,
     pub(super) progress: Progress,
     pub(super) phase: Phase,
     record: Option<Record>,
@@ -60,6 +63,7 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Commit {
     pub(super) number: i32,
+    ownership: u64,
     pub(super) offset: u64,
     pub(super) metadata: Metadata,
     /// These are finished by it, with these replies.
@@ -70,8 +74,10 @@ pub(super) struct Commit {
 impl Partition {
     /// From this offset on; `found` is what the last owner left, and `fresh` says that there is no commit yet.
     pub(super) fn new(number: i32, offset: u64, found: Metadata, fresh: bool) -> Self {
+        static OWNERSHIPS: AtomicU64 = AtomicU64::new(0);
         Self {
             number,
+            ownership: OWNERSHIPS.fetch_add(1, Ordering::Relaxed),
             progress: Progress::new(offset, found.done),
             phase: Phase::Held,
             record: found.record,
@@ -145,8 +151,7 @@ impl Partition {
 
     /// How much a commit would say that none has said.
     pub(super) fn uncommitted(&self) -> u64 {
-        // A late answer to a commit of an earlier ownership can be ahead.
-        self.changes.saturating_sub(self.committed)
+        self.changes - self.committed
     }
 
     /// Replies wait for a commit of it.
@@ -200,6 +205,7 @@ impl Partition {
             .map(|limit| limit.max(progress.next() + 2 * RESERVE));
         Commit {
             number: self.number,
+            ownership: self.ownership,
             offset: progress.prefix(),
             metadata: Metadata {
                 record: self.record.clone(),
@@ -213,6 +219,9 @@ impl Partition {
 
     /// The broker has it.
     pub(super) fn stored(&mut self, commit: &Commit) {
+        if commit.ownership != self.ownership {
+            return;
+        }
         self.committed = self.committed.max(commit.change);
         if let (Some(limit), Some(given)) = (&mut self.limit, commit.metadata.given) {
             *limit = given.max(*limit);
@@ -230,15 +239,23 @@ impl Partition {
 
     /// The broker has not taken it: who waits for it asks again.
     pub(super) fn refused(&mut self, commit: &Commit, error: &SourceError) {
+        if commit.ownership != self.ownership {
+            return;
+        }
         tell(std::mem::take(&mut self.waiting), &Err(error.clone()));
         for (offset, _) in &commit.finishing {
             self.tell_finishing(*offset, Err(error.clone().into()));
         }
     }
 
-    /// The broker will never take a reply of this input.
-    pub(super) fn refused_reply(&mut self, offset: u64, error: PublishError) {
-        self.tell_finishing(offset, Err(FinishError::Refused(error)));
+    /// The broker will never take a reply of these inputs.
+    pub(super) fn refused_replies(&mut self, commit: &Commit, inputs: Vec<(u64, PublishError)>) {
+        if commit.ownership != self.ownership {
+            return;
+        }
+        for (offset, error) in inputs {
+            self.tell_finishing(offset, Err(FinishError::Refused(error)));
+        }
     }
 
     fn tell_finishing(&mut self, offset: u64, result: Result<(), FinishError>) {

@@ -106,7 +106,10 @@ impl Tls {
     pub(super) fn read<F: Fn(&str) -> Option<String>>(
         settings: &Settings<F>,
     ) -> Result<Self, ConfigError> {
-        let own = match (settings.file("cert")?, settings.file("key")?) {
+        let own = match (
+            settings.pem("cert", "CERTIFICATE")?,
+            settings.pem("key", "PRIVATE KEY")?,
+        ) {
             (Some(cert), Some(key)) => Some((cert, key)),
             (None, None) => None,
             _ => {
@@ -118,7 +121,7 @@ impl Tls {
         Ok(Self {
             required: settings.switch("nats_tls")?,
             first: settings.switch("nats_tls_first")?,
-            ca: settings.file("ca")?,
+            ca: settings.pem("ca", "CERTIFICATE")?,
             own,
         })
     }
@@ -176,6 +179,24 @@ impl<F: Fn(&str) -> Option<String>> Settings<F> {
         match std::fs::read_to_string(&file) {
             Ok(text) => Ok(Some(Secret(text.trim().to_owned()))),
             Err(error) => Err(unreadable(name, &file, &error)),
+        }
+    }
+
+    /// A file that holds one of these, in PEM. The client says no more of another than that it could not read it.
+    fn pem(&self, name: &str, what: &str) -> Result<Option<PathBuf>, ConfigError> {
+        let Some(file) = self.file(name)? else {
+            return Ok(None);
+        };
+        let text = std::fs::read(&file).map_err(|error| unreadable(name, &file, &error))?;
+        // As in `-----BEGIN EC PRIVATE KEY-----`.
+        let label = format!("{what}-----");
+        match String::from_utf8_lossy(&text).contains(&label) {
+            true => Ok(Some(file)),
+            false => Err(ConfigError(format!(
+                "nats_{name}_file {}: it holds no {} in PEM",
+                file.display(),
+                what.to_lowercase()
+            ))),
         }
     }
 
@@ -266,6 +287,18 @@ mod tests {
         ] {
             assert_eq!(read(pairs), Err(sentence.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_file_without_pem_in_it_is_said_by_name() {
+        let file = std::env::temp_dir().join(format!("nats-ca-{}", std::process::id()));
+        std::fs::write(&file, "-----BEGIN PRIVATE KEY-----\n").unwrap();
+        let name = file.to_str().unwrap();
+        let lookup = |key: &str| (key == "nats_ca_file").then(|| name.to_owned());
+        let tls = Tls::read(&Settings::new(lookup)).map_err(|error| error.to_string());
+        std::fs::remove_file(&file).unwrap();
+        let sentence = format!("nats_ca_file {name}: it holds no certificate in PEM");
+        assert_eq!(tls, Err(sentence));
     }
 
     #[test]

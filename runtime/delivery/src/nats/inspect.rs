@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::broker::Nats;
+use super::bucket::Bucket;
+use super::config::BUCKET;
 use super::stream::{self, covers};
 use crate::broker::{Broker, Inspect, OpenError, Purpose};
 use crate::wiring::Wiring;
@@ -55,6 +57,8 @@ impl Inspect for Nats {
             return Ok(Vec::new());
         };
         let connection = self.connection().await;
+        // Who may not ask is told so below.
+        let has_bucket = !matches!(Bucket::find(&connection).await, Ok(None));
         let mut denied = Vec::new();
         let mut needs = |subjects: &Option<Subjects>, verb: &str, needed: String, shown: &str| {
             if subjects
@@ -71,12 +75,24 @@ impl Inspect for Nats {
                 continue;
             };
             let (stream, durable) = (&found.config.name, self.durable(wiring, topic));
-            let api = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}");
-            needs(&publish, "publish to", api, "$JS.API.>");
+            for asked in ["INFO", "CREATE", "MSG.NEXT"] {
+                let api = format!("$JS.API.CONSUMER.{asked}.{stream}.{durable}");
+                let needed = match asked {
+                    "CREATE" => format!("{api}.{topic}"),
+                    _ => api,
+                };
+                needs(&publish, "publish to", needed.clone(), &needed);
+            }
             let ack = format!("$JS.ACK.{stream}.{durable}.1.1.1.1.1");
             needs(&publish, "publish to", ack, "$JS.ACK.>");
             let lease = format!("$KV.openfaas.{durable}");
             needs(&publish, "publish to", lease, "$KV.openfaas.>");
+            for asked in ["STREAM.INFO", "STREAM.CREATE"] {
+                let needed = format!("$JS.API.{asked}.KV_{BUCKET}");
+                if asked == "STREAM.INFO" || !has_bucket {
+                    needs(&publish, "publish to", needed.clone(), &needed);
+                }
+            }
         }
         for topic in wiring
             .replies
@@ -92,6 +108,7 @@ impl Inspect for Nats {
             "_INBOX.a.b".to_owned(),
             "_INBOX.>",
         );
+        denied.sort();
         denied.dedup();
         Ok(denied)
     }

@@ -178,9 +178,7 @@ impl Member {
                 Err(Uncommitted::Refused(_, reason)) => self.refused(&commit, &reason),
                 Err(Uncommitted::Replies(inputs)) => {
                     if let Some(partition) = self.shared.lock().partitions.get_mut(&number) {
-                        for (offset, error) in inputs {
-                            partition.refused_reply(offset, error);
-                        }
+                        partition.refused_replies(&commit, inputs);
                     }
                 }
                 // The group says what was committed, to whoever asks it anew.

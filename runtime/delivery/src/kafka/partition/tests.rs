@@ -66,6 +66,33 @@ fn a_record_that_is_refused_is_told() {
     assert!(!partition.is_committed(), "it is tried again");
 }
 
+#[test]
+fn how_a_commit_ended_says_nothing_of_a_later_ownership() {
+    let mut before = Partition::new(0, 0, Metadata::default(), false);
+    assert!((0..2).all(|offset| before.came(offset)));
+    before.finish(0);
+    before.finish(1);
+    let late = before.commit(0, LONGEST).expect("news");
+    let mut partition = Partition::new(0, 0, Metadata::default(), false);
+    assert!(partition.came(0));
+    let (tell, mut told) = oneshot::channel();
+    partition.set_record(&Record::default(), tell);
+    let finishing = finish_with(&mut partition, 0);
+    partition.stored(&late);
+    partition.refused(&late, &SourceError::Lost);
+    let refusal = PublishError::TooLarge("too large".into());
+    partition.refused_replies(&late, vec![(0, refusal)]);
+    assert!(told.try_recv().is_err(), "nobody has stored it");
+    assert_eq!(
+        (partition.uncommitted(), partition.is_committed()),
+        (1, false)
+    );
+    let commit = partition.commit(1, LONGEST).expect("news");
+    partition.stored(&commit);
+    assert_eq!(told.try_recv().unwrap(), Ok(()));
+    assert_eq!(finishing.blocking_recv(), Ok(Ok(())));
+}
+
 fn finish_with(partition: &mut Partition, offset: u64) -> Told {
     let (tell, told) = oneshot::channel();
     partition.finish_with(offset, Replies::default(), tell);
