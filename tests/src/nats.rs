@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::{self, consumer, stream};
 use openfaas_delivery::broker::{Header, Message, Position};
 use rustix::process::{Pid, Signal, kill_process};
@@ -250,6 +251,35 @@ impl Look {
     pub async fn durable(&self, subject: &str, durable: &str) -> Option<consumer::Info> {
         let stream = self.jetstream.get_stream(stream_of(subject)).await.ok()?;
         stream.consumer_info(durable).await.ok()
+    }
+
+    /// How many messages a durable has not settled, on the stream of its own subject; all, where there is no such durable.
+    pub async fn backlog(&self, subject: &str, durable: &str) -> usize {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(count) = self.counted(subject, durable).await {
+                return count;
+            }
+            assert!(Instant::now() < end, "nobody tells of {durable}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn counted(&self, subject: &str, durable: &str) -> Option<usize> {
+        let stream = self.jetstream.get_stream(stream_of(subject)).await.ok()?;
+        let state = &stream.cached_info().state;
+        let info = match stream.consumer_info(durable).await {
+            Ok(info) => info,
+            Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => {
+                return Some(state.messages as usize);
+            }
+            Err(_) => return None,
+        };
+        let open = info.num_ack_pending + info.num_pending as usize;
+        // One that is just being made is there before what it has to give is counted.
+        let delivered = info.delivered.stream_sequence;
+        let behind = state.last_sequence.saturating_sub(delivered) as usize;
+        Some(if open == 0 { behind } else { open })
     }
 }
 

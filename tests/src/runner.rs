@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::tools::built;
 
 /// How long a test waits for something that has to come.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running `openfaas-local` with a stack file of its own.
 #[derive(Debug)]

@@ -192,6 +192,39 @@ async fn a_gateway_that_cannot_list_its_namespaces_takes_no_function_away() {
 /// async-nats ends the connection, which all functions of a connector share, for a header that it cannot read, and panics for
 /// some.
 #[tokio::test]
+async fn a_call_that_runs_while_the_client_ends_is_settled() {
+    let scene = Scene::new(&["orders", "other"]).await;
+    scene.gateway.deploy("order", &[("topic", "orders")]);
+    let shared = [("topic", "other"), ("events.order", "none")];
+    scene.gateway.deploy("other", &shared);
+    let connector = scene.connector(&[("ack_wait", "800ms")]).await;
+    scene.gateway.hold(true);
+    scene.publish("other", "one").await;
+    scene.gateway.until_called(1).await;
+    let headers = b"NATS/1.0\r\nX-Name: a\rb\r\n\r\n";
+    scene.server.publish_raw("orders", headers, b"two");
+    let ended = async || {
+        connector
+            .output()
+            .contains("client of NATS has ended")
+            .then_some(())
+    };
+    until("the client has ended", ended).await;
+    scene.gateway.hold(false);
+    scene.publish("other", "three").await;
+    let called = async || {
+        let calls = scene.gateway.calls();
+        calls.iter().any(|call| call.body == "three").then_some(())
+    };
+    until("the next is called", called).await;
+    let settled = async || {
+        let backlog = scene.look.backlog("other", "openfaas-fn_other_other").await;
+        (backlog == 0).then_some(())
+    };
+    until("nothing waits", settled).await;
+}
+
+#[tokio::test]
 async fn a_message_that_no_client_has_to_read_is_a_dead_letter_and_stops_nobody() {
     let scene = Scene::new(&["orders", "other"]).await;
     scene.gateway.deploy("order", &[("topic", "orders")]);

@@ -4,6 +4,7 @@ mod calls;
 mod chain;
 mod deaths;
 mod drain;
+mod outages;
 mod publisher;
 mod readiness;
 mod support;

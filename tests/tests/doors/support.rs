@@ -142,6 +142,13 @@ impl Stage {
         self.broker.publish(&self.topic, id, &event).await;
     }
 
+    /// Publishes what no client would, on NATS: this block of headers as it is.
+    pub(crate) fn publish_raw(&self, headers: &[u8], body: &[u8]) {
+        if let Broker::Nats(server, _) = &self.broker {
+            server.publish_raw(&self.topic, headers, body);
+        }
+    }
+
     /// What lies in a topic.
     pub(crate) async fn messages(&self, topic: &str) -> Vec<Message> {
         self.broker.messages(topic).await
@@ -173,13 +180,8 @@ impl Stage {
         let wiring = Wiring::new(name, "openfaas-fn", [self.topic.as_str()]);
         match &self.broker {
             Broker::Nats(_, look) => {
-                match look
-                    .durable(&self.topic, &wiring.durable(&self.topic))
-                    .await
-                {
-                    Some(info) => info.num_ack_pending + info.num_pending as usize,
-                    None => look.messages(&self.topic).await.len(),
-                }
+                let durable = wiring.durable(&self.topic);
+                look.backlog(&self.topic, &durable).await
             }
             Broker::Kafka(server) => server.lag(&wiring.group(), &self.topic),
         }

@@ -39,10 +39,7 @@ impl Stand for Jetstream {
     }
 
     async fn backlog(&self, wiring: &Wiring, topic: &str) -> usize {
-        match self.look.durable(topic, &wiring.durable(topic)).await {
-            Some(info) => info.num_ack_pending + info.num_pending as usize,
-            None => self.look.messages(topic).await.len(),
-        }
+        self.look.backlog(topic, &wiring.durable(topic)).await
     }
 }
 

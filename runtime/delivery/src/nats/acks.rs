@@ -42,11 +42,12 @@ impl Acks {
             return Ok(());
         };
         // An ack that waits for the connection to come back would be sent by one who holds it no more.
-        if !self.connection.is_up() {
+        let live = self.connection.live().await;
+        if !live.is_up() {
             let reason = self.connection.because("not connected");
             return Err(SourceError::Unavailable(reason));
         }
-        let confirmed = self.connection.client.request(answer.clone(), ACK.into());
+        let confirmed = live.client.request(answer.clone(), ACK.into());
         confirmed.await.map_err(|error| {
             SourceError::Unavailable(match error.kind() {
                 RequestErrorKind::NoResponders => "the consumer is gone".into(),
@@ -91,8 +92,9 @@ impl Acks {
 
     /// Best effort: what is not heard comes again after `ack_wait`.
     async fn say(&self, answer: Subject, what: &'static str) {
-        if self.connection.is_up() {
-            let _ = self.connection.client.publish(answer, what.into()).await;
+        let live = self.connection.live().await;
+        if live.is_up() {
+            let _ = live.client.publish(answer, what.into()).await;
         }
     }
 

@@ -13,7 +13,7 @@ use super::acks::Acks;
 use super::bucket::Bucket;
 use super::codec;
 use super::config::{Config, ConfigError, Times};
-use super::connection::{AskError, Connection, Link};
+use super::connection::{AskError, Connection};
 use super::consumer::Durable;
 use super::intake::{Begin, Flow, Intake, Sequence};
 use super::lease::Lease;
@@ -30,7 +30,7 @@ use crate::wiring::Format;
 /// NATS JetStream, over one connection. A clone shares it.
 #[derive(Debug, Clone)]
 pub struct Nats {
-    link: Arc<Link>,
+    pub(super) connection: Connection,
     instance: Arc<str>,
     times: Times,
     pauses: Arc<Pauses>,
@@ -51,7 +51,7 @@ impl Nats {
     /// What can never work.
     pub async fn connect(config: &Config) -> Result<Self, ConfigError> {
         Ok(Self {
-            link: Arc::new(Link::open(config).await?),
+            connection: Connection::open(config).await?,
             instance: config.instance.as_str().into(),
             times: Times {
                 ack_wait: config.ack_wait,
@@ -63,48 +63,37 @@ impl Nats {
 
     /// What is in the way while the connection does not stand.
     pub fn trouble(&self) -> Option<String> {
-        let connection = self.link.current();
-        (!connection.is_up()).then(|| connection.because("not connected"))
+        (!self.connection.is_up()).then(|| self.connection.because("not connected"))
     }
 
-    pub(super) async fn connection(&self) -> Arc<Connection> {
-        self.link.get().await
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// A name that only this opening has.
-    fn holder(&self, connection: &Connection) -> String {
-        let inbox = connection.client.new_inbox();
+    async fn holder(&self) -> String {
+        let inbox = self.connection.live().await.client.new_inbox();
         let own = inbox.rsplit('.').next().unwrap_or_default();
         format!("{}/{own}", self.instance)
     }
 
-    async fn lease(
-        &self,
-        connection: &Connection,
-        durable: &Durable,
-        replicas: usize,
-    ) -> Result<Lease, OpenError> {
-        let bucket = Bucket::open(connection, replicas).await?;
-        let fresh = durable.info(connection).await?.is_none();
-        let holder = self.holder(connection);
+    async fn lease(&self, durable: &Durable, replicas: usize) -> Result<Lease, OpenError> {
+        let bucket = Bucket::open(&self.connection, replicas).await?;
+        let fresh = durable.info(&self.connection).await?.is_none();
+        let holder = self.holder().await;
         let lease = Lease::take(bucket, durable.name(), holder, self.times, fresh).await?;
         Ok(lease)
     }
 
     /// What the client could not read of this durable, where the connection was cut as if there were such messages.
-    async fn unreadable(
-        &self,
-        connection: &Connection,
-        durable: &Durable,
-        acks: &Acks,
-    ) -> Result<Vec<Message>, AskError> {
-        if !connection.health().borrow().is_repeating() {
+    async fn unreadable(&self, durable: &Durable, acks: &Acks) -> Result<Vec<Message>, AskError> {
+        if !self.connection.health().borrow().is_repeating() {
             return Ok(Vec::new());
         }
-        let Some(info) = durable.info(connection).await? else {
+        let Some(info) = durable.info(&self.connection).await? else {
             return Ok(Vec::new());
         };
-        let find = self.unreadable.find(connection, durable, &info);
+        let find = self.unreadable.find(&self.connection, durable, &info);
         let found = find.await;
         for message in &found {
             let answer = unreadable::answer(durable, &info, message);
@@ -118,23 +107,22 @@ impl Broker for Nats {
     type Source = NatsSource;
 
     async fn open(&self, subscription: &Subscription) -> Result<NatsSource, OpenError> {
-        let connection = &*self.connection().await;
-        let stream = stream::find(connection, &subscription.topic).await?;
+        let stream = stream::find(&self.connection, &subscription.topic).await?;
         stream::check_source(&stream.config, &subscription.topic)?;
         let durable = Durable {
             stream: stream.config.name.clone(),
             subscription: subscription.clone(),
             times: self.times,
         };
-        let mut acks = Arc::new(Acks::new(connection.clone()));
-        let mut unreadable = self.unreadable(connection, &durable, &acks).await?;
+        let mut acks = Arc::new(Acks::new(self.connection.clone()));
+        let mut unreadable = self.unreadable(&durable, &acks).await?;
         let replicas = stream.config.num_replicas;
         let lease = match subscription.ordered {
             true => {
                 let begun = Instant::now();
                 let take = async {
                     self.pauses.pass(&durable).await;
-                    self.lease(connection, &durable, replicas).await
+                    self.lease(&durable, replicas).await
                 };
                 // What ends the connection must not come again before it is settled.
                 let keep = async {
@@ -147,17 +135,17 @@ impl Broker for Nats {
                 };
                 // Another owner had it meanwhile, and its messages are none of ours to keep.
                 if begun.elapsed() > self.times.alone() {
-                    acks = Arc::new(Acks::new(connection.clone()));
+                    acks = Arc::new(Acks::new(self.connection.clone()));
                     unreadable.clear();
                 }
                 Some(lease)
             }
             false => None,
         };
-        let cuts = connection.health().borrow().cuts;
-        let (info, created) = durable.ensure(connection, &stream).await?;
+        let cuts = self.connection.health().borrow().cuts;
+        let (info, created) = durable.ensure(&self.connection, &stream).await?;
         let notes = NotesOf {
-            connection: connection.clone(),
+            connection: self.connection.clone(),
             instance: self.instance.to_string(),
             key: format!("{}.{}", durable.name(), self.instance),
             replicas,
@@ -202,12 +190,12 @@ impl Broker for Nats {
             created: SystemTime::from(info.created),
             sequence,
         };
-        let intake = Intake::open(connection, &durable, Arc::clone(&flow), begin)
+        let intake = Intake::open(&self.connection, &durable, Arc::clone(&flow), begin)
             .await
             .map_err(|error| OpenError::Unavailable(error.to_string()))?;
         Ok(NatsSource {
             acks,
-            connection: connection.clone(),
+            connection: self.connection.clone(),
             durable,
             lease,
             notes,
@@ -220,11 +208,11 @@ impl Broker for Nats {
     }
 
     async fn check(&self, topic: &Arc<str>, purpose: Purpose) -> Result<(), OpenError> {
-        stream::check(&*self.connection().await, topic, purpose).await
+        stream::check(&self.connection, topic, purpose).await
     }
 
     async fn publish(&self, publication: &Publication) -> Result<Stored, PublishError> {
-        publish::publish(&*self.connection().await, publication).await
+        publish::publish(&self.connection, publication).await
     }
 }
 

@@ -1,19 +1,23 @@
 //! The key-value bucket of leases and records: made by whoever first needs it.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::kv::{self, Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::Info;
 use serde_json::json;
 
 use super::config::BUCKET;
-use super::connection::{AskError, Connection};
+use super::connection::{AskError, Connection, Live};
 use super::record::Entry;
 use crate::broker::OpenError;
 
 /// The bucket.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Bucket {
-    store: Store,
+    connection: Connection,
+    /// As one client knows it.
+    known: Mutex<(Arc<Live>, Store)>,
 }
 
 /// What lies under a key.
@@ -43,10 +47,29 @@ impl Bucket {
             Err(error) if error.code() == Some(ErrorCode::STREAM_NOT_FOUND) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
-        match connection.jetstream.get_key_value(BUCKET).await {
-            Ok(store) => Ok(Some(Self { store })),
-            Err(error) => Err(OpenError::Unavailable(format!("bucket {BUCKET}: {error}"))),
+        let live = connection.live().await;
+        let store = store(&live).await.map_err(OpenError::from)?;
+        Ok(Some(Self::known(connection, live, store)))
+    }
+
+    fn known(connection: &Connection, live: Arc<Live>, store: Store) -> Self {
+        Self {
+            connection: connection.clone(),
+            known: Mutex::new((live, store)),
         }
+    }
+
+    /// The store of the client as it is now.
+    async fn store(&self) -> Result<Store, AskError> {
+        let live = self.connection.live().await;
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, found) = known().clone();
+        if Arc::ptr_eq(&of, &live) {
+            return Ok(found);
+        }
+        let found = store(&live).await?;
+        *known() = (live, found.clone());
+        Ok(found)
     }
 
     /// The bucket, made where it is missing with as many replicas as the stream it serves.
@@ -61,8 +84,9 @@ impl Bucket {
             num_replicas: replicas,
             ..kv::Config::default()
         };
-        match connection.jetstream.create_key_value(config).await {
-            Ok(store) => Ok(Self { store }),
+        let live = connection.live().await;
+        match live.jetstream.create_key_value(config).await {
+            Ok(store) => Ok(Self::known(connection, live, store)),
             Err(error) if connection.is_up() => Err(OpenError::NotReady(format!(
                 "the bucket {BUCKET} is missing and cannot be made ({error}): make it with `nats kv add {BUCKET}`"
             ))),
@@ -71,8 +95,8 @@ impl Bucket {
     }
 
     pub(super) async fn read(&self, key: &str) -> Result<Found, AskError> {
-        let found = self
-            .store
+        let store = self.store().await?;
+        let found = store
             .entry(key)
             .await
             .map_err(|error| AskError::Away(error.to_string()))?;
@@ -93,7 +117,9 @@ impl Bucket {
     ) -> Result<u64, WriteError> {
         let value =
             serde_json::to_vec(entry).map_err(|error| WriteError::Away(error.to_string()))?;
-        self.store
+        let store = self.store().await;
+        let store = store.map_err(|error| WriteError::Away(error.to_string()))?;
+        store
             .update(key, value.into(), revision)
             .await
             .map_err(|error| match error.kind() {
@@ -101,4 +127,9 @@ impl Bucket {
                 _ => WriteError::Away(error.to_string()),
             })
     }
+}
+
+async fn store(live: &Live) -> Result<Store, AskError> {
+    let found = live.jetstream.get_key_value(BUCKET).await;
+    found.map_err(|error| AskError::Away(format!("bucket {BUCKET}: {error}")))
 }

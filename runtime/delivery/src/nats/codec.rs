@@ -19,7 +19,7 @@ use crate::wiring::Format;
 pub(super) fn decode(message: &Message) -> Decoded {
     if let Some(header) = message.headers.iter().find(|header| !is_readable(header)) {
         return Decoded::Broken(format!(
-            "no client of NATS has to read its header {:?}: a name is of visible ASCII without a colon, a value of UTF-8",
+            "no client of NATS has to read its header {:?}: a name is of visible ASCII without a colon, a value of UTF-8 without CR, and the first line is NATS/1.0",
             header.name
         ));
     }

@@ -1,5 +1,6 @@
 //! One connection to a NATS server or cluster, and what is asked of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,24 +22,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Cuts that are no further apart may have one cause: what is not acknowledged comes again after five minutes at most.
 const SOON: Duration = Duration::from_secs(15 * 60);
 
-/// The connection of a broker. Where its client has ended, as async-nats does when it panics over what a server sent, another
-/// one takes its place.
+/// The connection of a broker, which comes back by itself. A clone shares it.
+#[derive(Debug, Clone)]
+pub(super) struct Connection(Arc<Shared>);
+
 #[derive(Debug)]
-pub(super) struct Link {
+struct Shared {
     config: Config,
     health: watch::Sender<Health>,
-    current: Mutex<Arc<Connection>>,
+    live: Mutex<Arc<Live>>,
     opening: Turn<()>,
 }
 
-/// A connection, which comes back by itself as long as its client lives.
-#[derive(Debug, Clone)]
-pub(super) struct Connection {
+/// A client, which comes back by itself as long as it lives: async-nats ends with a panic over some of what a server may send.
+#[derive(Debug)]
+pub(super) struct Live {
     pub(super) client: Client,
     pub(super) jetstream: Context,
-    health: watch::Receiver<Health>,
-    /// Which client this is of those that the broker has had.
-    number: u64,
+    ended: Arc<AtomicBool>,
 }
 
 /// How the connection fares.
@@ -46,8 +47,6 @@ pub(super) struct Connection {
 pub(super) struct Health {
     /// How often it was cut.
     pub(super) cuts: u64,
-    /// How many clients have ended.
-    ended: u64,
     /// When that was last.
     cut: Option<Instant>,
     /// It was not long before when it was cut last.
@@ -71,71 +70,34 @@ pub(super) enum AskError {
 }
 
 /// Tells how a client fares, and in the end that it has ended.
-struct Life(watch::Sender<Health>);
+struct Life {
+    health: watch::Sender<Health>,
+    ended: Arc<AtomicBool>,
+}
 
 impl Life {
     fn note(&self, event: &Event) {
-        self.0.send_modify(|health| health.note(event));
+        self.health.send_modify(|health| health.note(event));
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
-        self.0.send_modify(|health| {
+        self.ended.store(true, Ordering::Release);
+        self.health.send_modify(|health| {
             health.cut();
-            health.ended += 1;
             health.trouble = Some("the client has ended".into());
         });
     }
 }
 
-impl Link {
-    /// A connection that is made in the background: what is asked before it stands is answered with what is in its way.
-    pub(super) async fn open(config: &Config) -> Result<Self, ConfigError> {
-        let health = watch::Sender::default();
-        let first = Connection::open(config, &health).await?;
-        Ok(Self {
-            config: config.clone(),
-            health,
-            current: Mutex::new(Arc::new(first)),
-            opening: Turn::default(),
-        })
-    }
-
-    /// The connection as it is.
-    pub(super) fn current(&self) -> Arc<Connection> {
-        Arc::clone(&self.lock())
-    }
-
-    /// The connection, with another client where the one it had has ended.
-    pub(super) async fn get(&self) -> Arc<Connection> {
-        let current = self.current();
-        if !current.has_ended() {
-            return current;
-        }
-        let _turn = self.opening.lock().await;
-        let current = self.current();
-        if !current.has_ended() {
-            return current;
-        }
-        match Connection::open(&self.config, &self.health).await {
-            Ok(next) => *self.lock() = Arc::new(next),
-            Err(error) => self.health.send_modify(|health| {
-                health.trouble = Some(error.to_string());
-            }),
-        }
-        self.current()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Arc<Connection>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Connection {
+impl Live {
     async fn open(config: &Config, health: &watch::Sender<Health>) -> Result<Self, ConfigError> {
-        let number = health.borrow().ended;
-        let life = Life(health.clone());
+        let ended = Arc::<AtomicBool>::default();
+        let life = Life {
+            health: health.clone(),
+            ended: Arc::clone(&ended),
+        };
         let options = ConnectOptions::new()
             .name(&config.instance)
             .connection_timeout(PATIENCE)
@@ -161,41 +123,93 @@ impl Connection {
         Ok(Self {
             jetstream: jetstream::new(client.clone()),
             client,
-            health: health.subscribe(),
-            number,
+            ended,
         })
     }
 
     /// Whether something sent now leaves now, and not whenever the connection is back.
     pub(super) fn is_up(&self) -> bool {
-        self.client.connection_state() == State::Connected && !self.has_ended()
+        !self.has_ended() && self.client.connection_state() == State::Connected
     }
 
-    /// Whether its client is no more, so that it never comes back.
-    fn has_ended(&self) -> bool {
-        self.health.borrow().ended > self.number
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+}
+
+impl Connection {
+    /// A connection that is made in the background: what is asked before it stands is answered with what is in its way.
+    pub(super) async fn open(config: &Config) -> Result<Self, ConfigError> {
+        let health = watch::Sender::default();
+        let live = Live::open(config, &health).await?;
+        Ok(Self(Arc::new(Shared {
+            config: config.clone(),
+            health,
+            live: Mutex::new(Arc::new(live)),
+            opening: Turn::default(),
+        })))
     }
 
-    /// Waits until the connection stands, for a moment.
-    pub(super) async fn up(&self) -> Result<(), AskError> {
-        let mut health = self.health.clone();
-        let waits = || !self.is_up() && !self.has_ended();
-        let up = async { while waits() && health.changed().await.is_ok() {} };
-        match tokio::time::timeout(PATIENCE, up).await {
-            Ok(()) if self.is_up() => Ok(()),
-            _ => Err(AskError::Away(self.because("not connected"))),
+    /// The client; another one, where the last has ended.
+    pub(super) async fn live(&self) -> Arc<Live> {
+        let live = self.current();
+        if !live.has_ended() {
+            return live;
         }
+        let _turn = self.0.opening.lock().await;
+        let live = self.current();
+        if !live.has_ended() {
+            return live;
+        }
+        match Live::open(&self.0.config, &self.0.health).await {
+            Ok(next) => *self.lock() = Arc::new(next),
+            Err(error) => self.0.health.send_modify(|health| {
+                health.trouble = Some(error.to_string());
+            }),
+        }
+        self.current()
+    }
+
+    fn current(&self) -> Arc<Live> {
+        Arc::clone(&self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Live>> {
+        self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether something sent now leaves now.
+    pub(super) fn is_up(&self) -> bool {
+        self.current().is_up()
+    }
+
+    /// The client, once its connection stands: it is waited for for a moment.
+    pub(super) async fn up(&self) -> Result<Arc<Live>, AskError> {
+        let mut health = self.health();
+        let up = async {
+            loop {
+                let live = self.live().await;
+                if live.is_up() {
+                    return live;
+                }
+                // It cannot be closed, as this has the other end.
+                let _ = health.changed().await;
+            }
+        };
+        let live = tokio::time::timeout(PATIENCE, up).await;
+        live.map_err(|_| AskError::Away(self.because("not connected")))
     }
 
     /// How it fares, to see it change.
     pub(super) fn health(&self) -> watch::Receiver<Health> {
-        self.health.clone()
+        self.0.health.subscribe()
     }
 
     /// A reason, and what the server or the client last said about the connection.
     pub(super) fn because(&self, reason: impl std::fmt::Display) -> String {
-        match &self.health.borrow().trouble {
-            Some(trouble) if !self.is_up() => format!("{reason} ({trouble})"),
+        let is_up = self.is_up();
+        match &self.0.health.borrow().trouble {
+            Some(trouble) if !is_up => format!("{reason} ({trouble})"),
             _ => reason.to_string(),
         }
     }
@@ -226,8 +240,8 @@ impl Connection {
         what: &str,
         with: &impl Serialize,
     ) -> Result<T, AskError> {
-        self.up().await?;
-        let answer = self
+        let live = self.up().await?;
+        let answer = live
             .jetstream
             .request::<_, _, Response<T>>(what.to_owned(), with);
         match answer.await {

@@ -10,7 +10,7 @@ use super::bucket::Bucket;
 use super::config::BUCKET;
 use super::stream::{self, covers};
 use crate::broker::{Broker, Inspect, OpenError, Purpose};
-use crate::wiring::Wiring;
+use crate::wiring::{Order, Wiring};
 
 /// Who does not say by then what we may do does not say it at all.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -42,23 +42,20 @@ struct Subjects {
 
 impl Inspect for Nats {
     async fn reach(&self) -> Result<(), OpenError> {
-        let _: Value = self.connection().await.ask("INFO", &json!({})).await?;
+        let _: Value = self.connection.ask("INFO", &json!({})).await?;
         Ok(())
     }
 
     async fn find(&self, topic: &str) -> Result<(), OpenError> {
-        stream::find(&*self.connection().await, topic)
-            .await
-            .map(drop)
+        stream::find(&self.connection, topic).await.map(drop)
     }
 
     async fn denied(&self, wiring: &Wiring) -> Result<Vec<String>, OpenError> {
         let Some(Permissions { publish, subscribe }) = self.permissions().await else {
             return Ok(Vec::new());
         };
-        let connection = self.connection().await;
         // Who may not ask is told so below.
-        let has_bucket = !matches!(Bucket::find(&connection).await, Ok(None));
+        let has_bucket = !matches!(Bucket::find(&self.connection).await, Ok(None));
         let mut denied = Vec::new();
         let mut needs = |subjects: &Option<Subjects>, verb: &str, needed: String, shown: &str| {
             if subjects
@@ -71,28 +68,31 @@ impl Inspect for Nats {
             }
         };
         for topic in &wiring.topics {
-            let Ok(found) = stream::find(&connection, topic).await else {
+            let Ok(found) = stream::find(&self.connection, topic).await else {
                 continue;
             };
             let (stream, durable) = (&found.config.name, self.durable(wiring, topic));
-            for asked in ["INFO", "CREATE", "MSG.NEXT"] {
-                let api = format!("$JS.API.CONSUMER.{asked}.{stream}.{durable}");
-                let needed = match asked {
-                    "CREATE" => format!("{api}.{topic}"),
-                    _ => api,
-                };
+            let mut asks = vec![
+                format!("CONSUMER.INFO.{stream}.{durable}"),
+                format!("CONSUMER.CREATE.{stream}.{durable}.{topic}"),
+                format!("CONSUMER.MSG.NEXT.{stream}.{durable}"),
+                format!("STREAM.MSG.GET.{stream}"),
+                format!("STREAM.INFO.KV_{BUCKET}"),
+            ];
+            if wiring.order == Order::Key {
+                asks.push(format!("DIRECT.GET.KV_{BUCKET}.$KV.{BUCKET}.{durable}"));
+                let lease = format!("$KV.{BUCKET}.{durable}");
+                needs(&publish, "publish to", lease, "$KV.openfaas.>");
+                if !has_bucket {
+                    asks.push(format!("STREAM.CREATE.KV_{BUCKET}"));
+                }
+            }
+            for ask in asks {
+                let needed = format!("$JS.API.{ask}");
                 needs(&publish, "publish to", needed.clone(), &needed);
             }
             let ack = format!("$JS.ACK.{stream}.{durable}.1.1.1.1.1");
             needs(&publish, "publish to", ack, "$JS.ACK.>");
-            let lease = format!("$KV.openfaas.{durable}");
-            needs(&publish, "publish to", lease, "$KV.openfaas.>");
-            for asked in ["STREAM.INFO", "STREAM.CREATE"] {
-                let needed = format!("$JS.API.{asked}.KV_{BUCKET}");
-                if asked == "STREAM.INFO" || !has_bucket {
-                    needs(&publish, "publish to", needed.clone(), &needed);
-                }
-            }
         }
         for topic in wiring
             .replies
@@ -125,7 +125,7 @@ impl Inspect for Nats {
             "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_age": 0, "num_replicas": 1,
         });
         let what = format!("STREAM.CREATE.{name}");
-        let _: Value = self.connection().await.ask(&what, &config).await?;
+        let _: Value = self.connection.ask(&what, &config).await?;
         Ok(())
     }
 }
@@ -133,8 +133,8 @@ impl Inspect for Nats {
 impl Nats {
     /// What we may do; `None`: everything, or nobody says.
     async fn permissions(&self) -> Option<Permissions> {
-        let connection = self.connection().await;
-        let asked = connection.client.request("$SYS.REQ.USER.INFO", "".into());
+        let live = self.connection.live().await;
+        let asked = live.client.request("$SYS.REQ.USER.INFO", "".into());
         let answer = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
         let user: User = serde_json::from_slice(&answer.payload).ok()?;
         user.data?.permissions

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::acks::Acks;
 use super::codec;
 use super::config::Times;
-use super::connection::{Connection, Health};
+use super::connection::{Connection, Health, Live};
 use super::consumer::Durable;
 use super::pull::{Pull, Pulls, Said};
 use super::stream;
@@ -30,6 +30,8 @@ pub(super) struct Flow {
 #[derive(Debug)]
 pub(super) struct Intake {
     connection: Connection,
+    /// The client that the subscriber is of.
+    live: Arc<Live>,
     durable: Durable,
     times: Times,
     log: Arc<str>,
@@ -100,11 +102,13 @@ impl Intake {
             created,
             sequence,
         } = begin;
-        let inbox = connection.client.new_inbox();
-        let subscriber = connection.client.subscribe(format!("{inbox}.*")).await?;
+        let live = connection.live().await;
+        let inbox = live.client.new_inbox();
+        let subscriber = live.client.subscribe(format!("{inbox}.*")).await?;
         let times = durable.times;
         Ok(Self {
             connection: connection.clone(),
+            live,
             durable: durable.clone(),
             times,
             log: durable.stream.as_str().into(),
@@ -139,11 +143,11 @@ impl Intake {
                 biased;
                 Ok(()) = self.health.changed() => {
                     if self.health.borrow_and_update().cuts > self.cuts {
-                        return SourceEvent::Interrupted("the connection was cut".into());
+                        return SourceEvent::Interrupted(self.cut().into());
                     }
                 }
                 message = self.subscriber.next() => match message {
-                    None => return SourceEvent::Interrupted("the subscription has ended".into()),
+                    None => return SourceEvent::Interrupted(self.cut().into()),
                     Some(message) => {
                         self.heard = Instant::now();
                         if let Some(event) = self.heard(message, acks) {
@@ -166,9 +170,17 @@ impl Intake {
         }
     }
 
+    /// Why nothing comes over the connection any more.
+    fn cut(&self) -> &'static str {
+        match self.live.has_ended() {
+            true => "the client of NATS has ended, and another one takes its place",
+            false => "the connection was cut",
+        }
+    }
+
     /// Ends what is pulled; what is on its way is held until it is given back.
     pub(super) async fn close(&mut self, acks: &Acks) {
-        if !self.connection.is_up() || self.subscriber.drain().await.is_err() {
+        if !self.live.is_up() || self.subscriber.drain().await.is_err() {
             return;
         }
         while let Some(message) = self.subscriber.next().await {
@@ -204,7 +216,7 @@ impl Intake {
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
         let answers = format!("{}.{number}", self.inbox);
         let sent =
-            self.connection
+            self.live
                 .client
                 .publish_with_reply(subject, answers, request.to_string().into());
         sent.await.map_err(|error| error.to_string())
@@ -236,7 +248,7 @@ impl Intake {
     fn take(&mut self, message: async_nats::Message, acks: &Acks) -> Option<SourceEvent> {
         let message = jetstream::Message {
             message,
-            context: self.connection.jetstream.clone(),
+            context: self.live.jetstream.clone(),
         };
         let info = message.info().ok()?;
         let (offset, delivery) = (info.stream_sequence, info.consumer_sequence);

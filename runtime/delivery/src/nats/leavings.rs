@@ -27,13 +27,13 @@ struct Streams {
 
 impl Leavings for Nats {
     async fn leavings(&self) -> Result<Vec<Leaving>, OpenError> {
-        let connection = self.connection().await;
+        let connection = self.connection();
         let split = |page: Streams| (page.streams.unwrap_or_default(), page.total);
         let streams = connection.ask_all("STREAM.NAMES", json!({}), split).await?;
         let mut found = Vec::new();
         let mut full = Vec::new();
         for stream in &streams {
-            let consumers = consumers_of(&connection, stream).await?;
+            let consumers = consumers_of(connection, stream).await?;
             let full_ones = consumers.iter().filter(|it| it.is_full());
             full.extend(full_ones.map(|it| (it.name.clone(), it.config.ack_wait)));
             found.extend(consumers.into_iter().filter_map(|it| leaving(stream, it)));
@@ -68,7 +68,7 @@ impl Nats {
         let Some(ack_wait) = full.iter().map(|(_, ack_wait)| *ack_wait).max() else {
             return Ok(BTreeSet::new());
         };
-        let Some(bucket) = Bucket::find(&*self.connection().await).await? else {
+        let Some(bucket) = Bucket::find(self.connection()).await? else {
             return Ok(BTreeSet::new());
         };
         let mut before = Vec::new();
@@ -87,7 +87,7 @@ impl Nats {
 
     /// Asks for an end of something, which may have ended before.
     async fn end(&self, what: &str, it: &Value, gone: ErrorCode) -> Result<(), AskError> {
-        match self.connection().await.ask::<Value>(what, it).await {
+        match self.connection().ask::<Value>(what, it).await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some(gone) => Ok(()),
             Err(error) => Err(error),

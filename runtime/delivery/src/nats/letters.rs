@@ -47,7 +47,7 @@ impl LetterStore for Nats {
     type Letters = NatsLetters;
 
     async fn letter_topics(&self) -> Result<Vec<String>, OpenError> {
-        let connection = self.connection().await;
+        let connection = self.connection();
         let all = format!("{TOPICS}>");
         let names: Names = connection
             .ask("STREAM.NAMES", &json!({ "subject": all }))
@@ -66,8 +66,8 @@ impl LetterStore for Nats {
     }
 
     async fn letters(&self, topic: &str, access: Access) -> Result<NatsLetters, OpenError> {
-        let connection = self.connection().await;
-        let found = stream::find(&connection, topic).await?;
+        let connection = self.connection();
+        let found = stream::find(connection, topic).await?;
         let (name, state) = (&found.config.name, &found.state);
         // Else it would be found out only after the put-back.
         if access == Access::Change && (found.config.deny_delete || found.config.sealed) {
@@ -76,7 +76,7 @@ impl LetterStore for Nats {
             )));
         }
         Ok(NatsLetters {
-            connection: Connection::clone(&connection),
+            connection: connection.clone(),
             stream: name.as_str().into(),
             subject: topic.to_owned(),
             next: state.first_sequence,

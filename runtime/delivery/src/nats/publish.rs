@@ -12,7 +12,7 @@ pub(super) async fn publish(
     publication: &Publication,
 ) -> Result<Stored, PublishError> {
     // What is sent over a connection that is cut would leave whenever it is back, after we have given up on it.
-    connection
+    let live = connection
         .up()
         .await
         .map_err(|error| PublishError::Unavailable(error.to_string()))?;
@@ -20,7 +20,7 @@ pub(super) async fn publish(
     let request = Request::new()
         .payload(publication.body.clone().unwrap_or_default())
         .headers(codec::header_map(publication));
-    let answer = connection.client.send_request(topic.to_string(), request);
+    let answer = live.client.send_request(topic.to_string(), request);
     let answer = answer.await.map_err(|error| match error.kind() {
         RequestErrorKind::NoResponders => {
             PublishError::Unavailable(format!("no stream stores {topic}"))

@@ -176,7 +176,7 @@ impl Source for NatsSource {
                 lease.leave().await;
             }
             // What is not sent by now comes again all the same.
-            let _ = self.connection.client.flush().await;
+            let _ = self.connection.live().await.client.flush().await;
         };
         let _ = timeout(patience, back).await;
     }

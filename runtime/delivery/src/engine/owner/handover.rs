@@ -154,7 +154,12 @@ impl Owner {
                 log.writing = Writing::Wanted(0);
                 self.write(index);
             }
-            Err(SourceError::Lost) => log.writing = Writing::Wanted(failures),
+            // Its record is whose it is now.
+            Err(SourceError::Lost) if log.phase == LogPhase::Leaving => self.lost_log(index),
+            Err(SourceError::Lost) => {
+                let subscription = log.subscription;
+                self.lost(subscription);
+            }
             Err(SourceError::Unavailable(reason)) => {
                 log.writing = Writing::Wanted(failures.saturating_add(1));
                 let subscription = log.subscription;

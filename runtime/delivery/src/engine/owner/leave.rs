@@ -126,6 +126,17 @@ impl Owner {
         }
     }
 
+    /// The same of one log that was about to go.
+    pub(super) fn lost_log(&mut self, log: usize) {
+        let events = self.by_position.range((log, 0)..=(log, u64::MAX));
+        let events: Vec<Id> = events.map(|(_, id)| *id).collect();
+        events.into_iter().rev().for_each(|id| self.let_go_of(id));
+        let log = &mut self.logs[log];
+        log.phase = LogPhase::Gone;
+        log.writing = Writing::Done;
+        log.handover = None;
+    }
+
     /// Ends what has nothing at work any more.
     pub(super) fn leave(&mut self) {
         for log in 0..self.logs.len() {
@@ -166,10 +177,13 @@ impl Owner {
             log.record.unclean = 0;
             if !matches!(log.writing, Writing::Running(_)) {
                 log.writing = Writing::Wanted(0);
+                self.write(index);
             }
+            return;
         }
+        // What is on its way is answered, and what was refused has its time.
         if log.writing != Writing::Done {
-            return self.write(index);
+            return;
         }
         log.phase = LogPhase::Gone;
         let (subscription, name) = (log.subscription, Arc::clone(&log.name));

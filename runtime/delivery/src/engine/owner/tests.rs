@@ -1,5 +1,6 @@
 //! Single histories of an owner in virtual time, where every drawn wait is the longest there is.
 
+mod leaving;
 mod recovery;
 
 use std::collections::VecDeque;
