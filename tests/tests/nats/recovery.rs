@@ -402,24 +402,6 @@ async fn what_another_owner_settled_is_not_given_to_who_waits() {
     assert_eq!(offsets(&source, 1).await, [2]);
 }
 
-/// [RUN] A publisher may write a status into its headers; the server keeps it, and it is none of a pull's.
-#[tokio::test]
-async fn a_message_with_a_status_in_its_headers_is_a_message() {
-    for subscription in [ordered("orders"), shared("orders")] {
-        let (server, _look) = with_stream("orders").await;
-        let broker = connect(&server).await;
-        let headers = b"NATS/1.0 503\r\nX-Name: a\r\n\r\n";
-        server.publish_raw("orders", headers, b"1");
-        publish(&broker, "orders", 1).await;
-        let (source, _) = open(&broker, &subscription).await;
-        assert_eq!(offsets(&source, 2).await, [1, 2]);
-        for offset in [1, 2] {
-            source.settle(&at("orders", offset)).await.unwrap();
-        }
-        assert_eq!(source.pending("orders").await, Ok(0));
-    }
-}
-
 #[tokio::test]
 async fn a_stream_that_comes_to_hold_some_of_a_pattern_is_noticed() {
     let server = Server::start();

@@ -184,7 +184,7 @@ impl Intake {
             return;
         }
         while let Some(message) = self.subscriber.next().await {
-            if self.is_given(&message) {
+            if message.status.is_none() {
                 self.take(message, acks);
             }
         }
@@ -223,9 +223,8 @@ impl Intake {
     }
 
     fn heard(&mut self, message: async_nats::Message, acks: &Acks) -> Option<SourceEvent> {
-        let status = match message.status {
-            Some(status) if !self.is_given(&message) => status,
-            _ => return self.take(message, acks),
+        let Some(status) = message.status else {
+            return self.take(message, acks);
         };
         let description = message.description.unwrap_or_default();
         let number = message.subject.rsplit('.').next()?.parse().ok()?;
@@ -236,12 +235,6 @@ impl Intake {
             }
             Said::Broken => Some(SourceEvent::Interrupted(description)),
         }
-    }
-
-    /// Whether this is a message and not a status of a pull. A publisher may have written a status into its headers, but the
-    /// subject is its own.
-    fn is_given(&self, message: &async_nats::Message) -> bool {
-        !message.subject.starts_with(&self.inbox)
     }
 
     /// Takes a message in, and sees whether one before it is missing.
