@@ -189,8 +189,6 @@ async fn a_gateway_that_cannot_list_its_namespaces_takes_no_function_away() {
     until("the function is gone", gone).await;
 }
 
-/// async-nats ends the connection, which all functions of a connector share, for a header that it cannot read, and panics for
-/// some.
 #[tokio::test]
 async fn a_call_that_runs_while_the_client_ends_is_settled() {
     let scene = Scene::new(&["orders", "other"]).await;
@@ -224,6 +222,8 @@ async fn a_call_that_runs_while_the_client_ends_is_settled() {
     until("nothing waits", settled).await;
 }
 
+/// async-nats ends the connection, which all functions of a connector share, for a header that it cannot read, and panics for
+/// some.
 #[tokio::test]
 async fn a_message_that_no_client_has_to_read_is_a_dead_letter_and_stops_nobody() {
     let scene = Scene::new(&["orders", "other"]).await;

@@ -132,6 +132,11 @@ impl Live {
         !self.has_ended() && self.client.connection_state() == State::Connected
     }
 
+    /// It has ended, as somebody heard before it could be told.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }

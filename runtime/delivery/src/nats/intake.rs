@@ -102,6 +102,9 @@ impl Intake {
             created,
             sequence,
         } = begin;
+        let mut health = connection.health();
+        // A cut since they were counted is one too.
+        health.mark_changed();
         let live = connection.live().await;
         let inbox = live.client.new_inbox();
         let subscriber = live.client.subscribe(format!("{inbox}.*")).await?;
@@ -116,7 +119,7 @@ impl Intake {
             flow,
             inbox,
             subscriber,
-            health: connection.health(),
+            health,
             cuts,
             created,
             sequence,
@@ -147,7 +150,11 @@ impl Intake {
                     }
                 }
                 message = self.subscriber.next() => match message {
-                    None => return SourceEvent::Interrupted(self.cut().into()),
+                    // Nobody else ends it while this is read.
+                    None => {
+                        self.live.end();
+                        return SourceEvent::Interrupted(self.cut().into());
+                    }
                     Some(message) => {
                         self.heard = Instant::now();
                         if let Some(event) = self.heard(message, acks) {

@@ -11,7 +11,8 @@ use crate::broker::{Assignment, Position, Record, SourceError};
 use crate::engine::mistake::Mistake;
 use crate::observe::{State, What};
 
-/// While messages of the last owner are missing, the broker is asked that often how many are out.
+/// While messages of the last owner are missing, the broker is asked that often how many are out; and a last record that it
+/// does not take is written again by then.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Owners that ended uncleanly at one position before what was pending is suspect.
@@ -172,6 +173,11 @@ impl Owner {
                     },
                 );
                 let wait = self.draw(failures);
+                // What is left for the last time holds up who comes next, and a drain.
+                let wait = match self.logs[index].phase {
+                    LogPhase::Leaving => wait.min(ASK_AGAIN),
+                    LogPhase::Held | LogPhase::Gone => wait,
+                };
                 self.wake(self.now + wait, Timer::Log(index));
             }
         }
