@@ -50,7 +50,9 @@ fn value() -> BoxedStrategy<AttributeValue> {
         any::<i32>().prop_map(AttributeValue::Integer),
         text().prop_map(AttributeValue::String),
         vec(any::<u8>(), 0..20).prop_map(|bytes| AttributeValue::Binary(bytes.into())),
-        "[a-z][a-z0-9+.-]{0,5}:[a-zA-Z0-9/:@~._-]{0,20}".prop_map(AttributeValue::Uri),
+        // Without an authority, whose port would have to be a number.
+        "[a-z][a-z0-9+.-]{0,5}:(/?[a-zA-Z0-9:@~._-][a-zA-Z0-9/:@~._-]{0,19})?"
+            .prop_map(AttributeValue::Uri),
         "/[a-z](/[a-zA-Z0-9:%@!$&'()*+,;=._~-]{0,8}){0,3}"
             .prop_map(|path| AttributeValue::UriReference(path.replace('%', "%2F"))),
         time().prop_map(AttributeValue::Timestamp),
