@@ -8,3 +8,4 @@ mod promises;
 mod recovery;
 mod settling;
 mod support;
+mod unreadable;

@@ -88,6 +88,11 @@ pub(crate) async fn open(
     }
 }
 
+/// Opens again, as the engine does, until it opens.
+pub(crate) async fn again(broker: &Nats, subscription: &Subscription) -> NatsSource {
+    until_ok(async || broker.open(subscription).await.ok()).await
+}
+
 /// Why a subscription does not open.
 pub(crate) async fn refusal(broker: &Nats, subscription: &Subscription) -> String {
     match broker.open(subscription).await {

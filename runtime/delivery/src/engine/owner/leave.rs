@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::event::{Id, Phase};
-use super::subscription::{LogPhase, Phase as Open, Writing};
+use super::subscription::{Log, LogPhase, Phase as Open, Writing};
 use super::{Output, Owner};
 use crate::engine::mistake::Mistake;
 use crate::observe::{State, What};
@@ -119,11 +119,9 @@ impl Owner {
             .map(|(id, _)| *id)
             .collect();
         ids.into_iter().rev().for_each(|id| self.let_go_of(id));
-        for log in self.logs.iter_mut().filter(|log| log.subscription == index) {
-            log.phase = LogPhase::Gone;
-            log.writing = Writing::Done;
-            log.handover = None;
-        }
+        let logs = self.logs.iter_mut();
+        let lost = logs.filter(|log| log.subscription == index);
+        lost.for_each(Log::gone);
     }
 
     /// The same of one log that was about to go.
@@ -131,10 +129,7 @@ impl Owner {
         let events = self.by_position.range((log, 0)..=(log, u64::MAX));
         let events: Vec<Id> = events.map(|(_, id)| *id).collect();
         events.into_iter().rev().for_each(|id| self.let_go_of(id));
-        let log = &mut self.logs[log];
-        log.phase = LogPhase::Gone;
-        log.writing = Writing::Done;
-        log.handover = None;
+        self.logs[log].gone();
     }
 
     /// Ends what has nothing at work any more.

@@ -259,6 +259,13 @@ impl Probe {
 }
 
 impl Log {
+    /// It is ours no more, and nothing of it is asked for.
+    pub(super) fn gone(&mut self) {
+        self.phase = LogPhase::Gone;
+        self.writing = Writing::Done;
+        self.handover = None;
+    }
+
     /// Whether all of an earlier owner's messages are here.
     pub(super) fn is_complete(&self) -> bool {
         self.handover
